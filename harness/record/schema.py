@@ -1,0 +1,402 @@
+"""Every kind of row in a run folder's `events/*.jsonl`.
+
+A row is one JSON object a line with a `kind` (the key in `KINDS`) and the fields of its class. Times are nanoseconds
+on the run's clock (see `harness.clock`). Writers only append; nothing is ever changed afterwards. A field that is not
+known is null, never a made-up value.
+
+| file | written by | kinds |
+|---|---|---|
+| `conductor.jsonl` | the orchestrator | phase, fault, probe, health, note |
+| `load-<worker>.jsonl` | each load worker | intent, request, lag, trailer |
+| `observe.jsonl` | the observers | server, counters, redis, statistics, process, gap |
+| `proxy.jsonl` | the fault proxy | opened, closed |
+| `final_read.jsonl` | the orchestrator | control_tenant, database, role, login, own_data, final_read |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+Outcome = Literal["ok", "failed", "unknown"]
+PhaseName = Literal["setup", "steady", "load", "heal", "settle", "final_read", "teardown"]
+FaultState = Literal["planned", "injected", "seen", "healed", "seen_healed", "not_seen", "not_healed", "refused"]
+
+
+class Row:
+    """Base of all rows; `kind` names the class in the file."""
+
+    __slots__ = ()
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase(Row):
+    """The run entered a phase."""
+
+    kind: ClassVar[str] = "phase"
+    at_ns: int
+    phase: PhaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(Row):
+    """A fault changed state. `fault` is the occurrence (`redis.kill#1`), `name` the catalogue's name."""
+
+    kind: ClassVar[str] = "fault"
+    at_ns: int
+    fault: str
+    name: str
+    state: FaultState
+    registrations_done: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe(Row):
+    """A steady-state probe was asked, before the first fault or after the last healing."""
+
+    kind: ClassVar[str] = "probe"
+    at_ns: int
+    probe: str
+    when: Literal["before", "after"]
+    holds: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health(Row):
+    """A health check of the target: `registrations_done` when it was asked, `ok` if answered as the target file says."""
+
+    kind: ClassVar[str] = "health"
+    at_ns: int
+    endpoint: str
+    ok: bool
+    status: int | None
+    duration_ms: float
+    registrations_done: int
+    why: Literal["every_nth", "periodic", "end"]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Row):
+    """Something a reader of the run must know: a crash, a restart, a fallback, an interruption."""
+
+    kind: ClassVar[str] = "note"
+    at_ns: int
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent(Row):
+    """Registration `n` is about to be sent; flushed before the first byte leaves."""
+
+    kind: ClassVar[str] = "intent"
+    at_ns: int
+    n: int
+    worker: str
+    tenant: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Row):
+    """One request, whatever became of it.
+
+    `n` is the registration number its flow belongs to (null for background operations), `tenant` the harness's own
+    label of the tenant (see `plan.Registration`), `tenant_id` what the target calls it once known. `sent` says whether
+    any byte of the request may have left; a request cut off after that is `unknown`, one cut off before is `failed`.
+    """
+
+    kind: ClassVar[str] = "request"
+    worker: str
+    n: int | None
+    tenant: str
+    step: str
+    intended_ns: int
+    start_ns: int
+    first_byte_ns: int | None
+    end_ns: int
+    status: int | None
+    outcome: Outcome
+    error: str = ""
+    sent: bool = True
+    reused: bool = False
+    bytes_received: int = 0
+    tenant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag(Row):
+    """The load generator's own health over the last interval: its worst lateness, and how long its loop stood still."""
+
+    kind: ClassVar[str] = "lag"
+    at_ns: int
+    worker: str
+    lag_max_ns: int
+    started: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trailer(Row):
+    """The last row of a worker's file; without it the worker was lost. Counts are of registrations."""
+
+    kind: ClassVar[str] = "trailer"
+    at_ns: int
+    worker: str
+    planned: int
+    ok: int
+    failed: int
+    unknown: int
+    not_started: int
+    rows: int
+    reason: str
+    clock_offset_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConnection:
+    """One client backend of `pg_stat_activity`. `(pid, opened_ns)` identifies it; `client_port` is the wire ledger's key."""
+
+    pid: int
+    database: str
+    user: str
+    application: str
+    client_port: int | None
+    state: str
+    opened_ns: int
+    last_change_ns: int
+    wait_event: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server(Row):
+    """One sample of the server ledger: all client backends but the observer's own."""
+
+    kind: ClassVar[str] = "server"
+    at_ns: int
+    connections: list[ServerConnection] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseCounters:
+    """Cumulative session counters of one database (`pg_stat_database`)."""
+
+    database: str
+    connected: int
+    sessions: int
+    abandoned: int
+    fatal: int
+    killed: int
+    commits: int
+    rollbacks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters(Row):
+    """One sample of every database's counters."""
+
+    kind: ClassVar[str] = "counters"
+    at_ns: int
+    databases: list[DatabaseCounters] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisClient:
+    """One line of Redis `CLIENT LIST`."""
+
+    id: int
+    name: str
+    address: str
+    age_s: int
+    idle_s: int
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redis(Row):
+    """One sample of Redis; `up` is false when it did not answer, then the rest is empty."""
+
+    kind: ClassVar[str] = "redis"
+    at_ns: int
+    up: bool
+    clients: list[RedisClient] = field(default_factory=list)
+    keys: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedTenant:
+    """What the target says of one cached client, where it does."""
+
+    tenant_id: str
+    connections: int | None = None
+    accesses: int | None = None
+    idle_s: float | None = None
+    in_use: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics(Row):
+    """The claimed ledger: the target's own statistics, as its target file maps them. Null where it says nothing."""
+
+    kind: ClassVar[str] = "statistics"
+    at_ns: int
+    registrations_done: int
+    created: int | None
+    cached: int | None
+    closed: int | None
+    evicted: int | None = None
+    failed_to_close: int | None = None
+    potential_leaks: int | None = None
+    redis_state: str | None = None
+    redis_attempts: int | None = None
+    tenants: list[CachedTenant] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process(Row):
+    """Resources of one process (`backend`, or the harness's own: `generator`, `orchestrator`)."""
+
+    kind: ClassVar[str] = "process"
+    at_ns: int
+    process: str
+    pid: int
+    alive: bool
+    rss_bytes: int | None = None
+    descriptors: int | None = None
+    threads: int | None = None
+    cpu_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(Row):
+    """An observer could not sample: evidence is missing here, and why."""
+
+    kind: ClassVar[str] = "gap"
+    at_ns: int
+    source: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened(Row):
+    """The fault proxy accepted a connection. `(proxy, connection)` identifies it.
+
+    `upstream_port` is the proxy's own port towards the service: `pg_stat_activity.client_port` there. It is null when
+    the upstream refused.
+    """
+
+    kind: ClassVar[str] = "opened"
+    at_ns: int
+    proxy: str
+    connection: int
+    client: str
+    upstream_port: int | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(Row):
+    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it."""
+
+    kind: ClassVar[str] = "closed"
+    at_ns: int
+    proxy: str
+    connection: int
+    by: Literal["client", "upstream", "toxic", "control"]
+    how: Literal["fin", "rst"]
+    bytes_up: int
+    bytes_down: int
+    first_byte_up_ns: int | None = None
+    last_byte_up_ns: int | None = None
+    first_byte_down_ns: int | None = None
+    last_byte_down_ns: int | None = None
+    toxics: list[str] = field(default_factory=list)
+    database: str | None = None
+    user: str | None = None
+    client_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlTenant(Row):
+    """Final read: one row of the target's control table."""
+
+    kind: ClassVar[str] = "control_tenant"
+    at_ns: int
+    tenant_id: str
+    email: str | None = None
+    database: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database(Row):
+    """Final read: one database of the server; `tables` tells a migrated one from a half-migrated one."""
+
+    kind: ClassVar[str] = "database"
+    at_ns: int
+    database: str
+    tables: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role(Row):
+    """Final read: one role of the server."""
+
+    kind: ClassVar[str] = "role"
+    at_ns: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login(Row):
+    """Final read: login as the admin of registration `n`, whatever its outcome was."""
+
+    kind: ClassVar[str] = "login"
+    at_ns: int
+    n: int
+    tenant: str
+    outcome: Outcome
+    status: int | None
+    tenant_id: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnData(Row):
+    """Final read: what a tenant reads of its own data against what was acknowledged to it."""
+
+    kind: ClassVar[str] = "own_data"
+    at_ns: int
+    n: int
+    tenant: str
+    acknowledged: list[str] = field(default_factory=list)
+    found: list[str] | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalRead(Row):
+    """The final read is complete; without this row nothing can be said of lost and orphaned tenants."""
+
+    kind: ClassVar[str] = "final_read"
+    at_ns: int
+    control_table: bool
+    databases: bool
+    logins: bool
+
+
+KINDS: dict[str, type[Row]] = {
+    row.kind: row
+    for row in (
+        Phase, Fault, Probe, Health, Note,
+        Intent, Request, Lag, Trailer,
+        Server, Counters, Redis, Statistics, Process, Gap,
+        Opened, Closed,
+        ControlTenant, Database, Role, Login, OwnData, FinalRead,
+    )
+}  # fmt: skip
