@@ -5,6 +5,7 @@
 
 from harness.live.stack.protocol import (
     Address,
+    BackendCommand,
     Capability,
     Edge,
     EnvironmentTrouble,
@@ -17,6 +18,7 @@ from harness.live.stack.protocol import (
 
 __all__ = [
     "Address",
+    "BackendCommand",
     "Capability",
     "Edge",
     "EnvironmentTrouble",
