@@ -6,4 +6,4 @@ from typing import Protocol
 
 
 class Edges(Protocol):
-    """The proxies in front of the three edges, by edge name. Every call has a deadline and is checked by reading back."""
+    """The proxies in front of the three edges. Every call has a deadline and is checked by reading back."""
