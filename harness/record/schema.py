@@ -66,7 +66,7 @@ class Probe(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health(Row):
-    """A health check of the target: `registrations_done` when it was asked, `ok` if answered as the target file says."""
+    """A health check of the target: `registrations_done` when it was asked, `ok` if answered 2xx."""
 
     kind: ClassVar[str] = "health"
     at_ns: int
@@ -158,7 +158,7 @@ class Trailer(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConnection:
-    """One client backend of `pg_stat_activity`. `(pid, opened_ns)` identifies it; `client_port` is the wire ledger's key."""
+    """A backend of `pg_stat_activity`, identified by `(pid, opened_ns)`; `client_port` is the wire ledger's key."""
 
     pid: int
     database: str
@@ -251,6 +251,8 @@ class Statistics(Row):
     evicted: int | None = None
     failed_to_close: int | None = None
     potential_leaks: int | None = None
+    connections_open: int | None = None
+    cache_limit: int | None = None
     redis_state: str | None = None
     redis_attempts: int | None = None
     tenants: list[CachedTenant] = field(default_factory=list)

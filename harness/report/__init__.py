@@ -1,1 +1,1 @@
-""" """
+"""Findings -> HTML, Markdown, JSON, JUnit. Computes nothing but how things look."""

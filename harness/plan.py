@@ -1,0 +1,175 @@
+"""Scenario + target + seed -> Plan: everything that a run is going to do, before anything starts.
+
+The same inputs give the same timeline and the same tenants. The plan is written to `plan.json` first and is all that a
+load worker is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from harness import tomlfile
+from harness.clock import NS_PER_S, dice
+from harness.scenario import FaultPlan, Scenario
+from harness.target import Target
+from harness.tomlfile import BadFile, Mistake
+
+SCHEMA_VERSION = 1
+
+
+class Machine(tomlfile.Strict):
+    """Where the run happens: figures of two runs are only compared when these agree."""
+
+    host: str
+    cores: int
+    memory_bytes: int
+    system: str
+    python: str
+
+
+class Plan(tomlfile.Strict):
+    """What goes into `plan.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    harness_version: str
+    run_id: str
+    created_at: str = Field(description="wall clock, ISO 8601, UTC")
+    origin_ns: int = Field(description="CLOCK_MONOTONIC at the run's zero")
+    seed: int
+    stack: str = Field(description="the stack that was asked for")
+    scenario_file: str
+    target_file: str
+    scenario: Scenario
+    target: Target
+    machine: Machine
+
+    def registration(self, n: int) -> Registration:
+        return registration(self.run_id, self.seed, n)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """The made-up tenant of registration `n` (from 1). `tenant` is the harness's label of it in every row."""
+
+    n: int
+    tenant: str
+    email: str
+    password: str
+    name: str
+    slug: str
+    canary: str
+    idempotency_key: str
+
+    def placeholders(self) -> dict[str, str]:
+        """The values of a target file's placeholders, as text."""
+        return {
+            "n": str(self.n),
+            "tenant": self.tenant,
+            "email": self.email,
+            "password": self.password,
+            "name": self.name,
+            "slug": self.slug,
+            "canary": self.canary,
+            "idempotency_key": self.idempotency_key,
+        }
+
+
+def registration(run_id: str, seed: int, n: int) -> Registration:
+    """Tenant `n` of a run: its own in every run, so that runs against one backend don't meet."""
+    draw = dice(seed, run_id, "tenant", n)
+    token = f"{draw.getrandbits(40):010x}"
+    tenant = f"t{n:05d}"
+    return Registration(
+        n=n,
+        tenant=tenant,
+        email=f"{tenant}.{token}@tenants.example.com",
+        password=f"Pw-{draw.getrandbits(64):016x}!",
+        name=f"Tenant {n} {token}",
+        slug=f"{tenant}-{token}",
+        canary=f"canary-{tenant}-{token}",
+        idempotency_key=f"{run_id}-{n}-{token}",
+    )
+
+
+def check_together(scenario: Scenario, target: Target, scenario_file: Path) -> None:
+    """Raises `BadFile` with everything in the scenario that this target has no name for."""
+    steps = ", ".join(target.steps)
+    mistakes: list[tuple[tomlfile.Key, str, str, str]] = []
+    if scenario.load.locustfile is None:
+        for index, step in enumerate(scenario.load.flow):
+            if step not in target.steps:
+                mistakes.append((("load", "flow", index), step, "is no step of the target", f"known: {steps}"))
+    operations = scenario.load.operations
+    for step in operations.steps if operations else ():
+        if step not in target.steps:
+            mistakes.append(
+                (("load", "operations", "steps", step), step, "is no step of the target", f"known: {steps}")
+            )
+    for name in scenario.settings:
+        if name not in target.settings:
+            known = ", ".join(target.settings) or "none"
+            mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
+    if mistakes:
+        text = scenario_file.read_text(encoding="utf-8") if scenario_file.is_file() else ""
+        raise BadFile(
+            scenario_file,
+            [
+                Mistake(
+                    key=tomlfile.dotted(key),
+                    line=tomlfile.line_of(key, text),
+                    value=repr(value),
+                    problem=problem,
+                    remedy=remedy,
+                )
+                for key, value, problem, remedy in mistakes
+            ],
+        )
+
+
+def backend_env(plan: Plan) -> dict[str, str]:
+    """The scenario's settings as environment variables, by the target's names for them."""
+    return {
+        plan.target.settings[name]: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in plan.scenario.settings.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One planned occurrence of a fault. Exactly one of `from_start`, `at_ns`, `at_registration` says when it begins;
+    `at_ns` and `for_ns` are nanoseconds after the load began."""
+
+    fault: str
+    name: str
+    plan: FaultPlan
+    from_start: bool
+    at_ns: int | None
+    at_registration: int | None
+    for_ns: int | None
+
+
+def occurrences(scenario: Scenario, seed: int) -> Iterator[Occurrence]:
+    """The fault timeline, repeats unrolled and moments drawn from the seed."""
+    counted: dict[str, int] = {}
+    for fault in scenario.faults:
+        for repeat in range(fault.repeat):
+            base = fault.id or fault.fault
+            counted[base] = counted.get(base, 0) + 1
+            label = f"{base}#{counted[base]}"
+            at_s = fault.at_s
+            if fault.within_s is not None:
+                at_s = dice(seed, "fault", label).uniform(*fault.within_s)
+            shift_s = repeat * (fault.every_s or 0)
+            yield Occurrence(
+                fault=label,
+                name=fault.fault,
+                plan=fault,
+                from_start=fault.from_start,
+                at_ns=None if at_s is None else round((at_s + shift_s) * NS_PER_S),
+                at_registration=fault.at_registration,
+                for_ns=None if fault.for_s is None else round(fault.for_s * NS_PER_S),
+            )

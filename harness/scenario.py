@@ -1,0 +1,182 @@
+"""A scenario file: the load, the faults, and the gates that a run must pass. Pure: TOML -> frozen values.
+
+Every mistake of a file is told at once (`tomlfile.BadFile`). `Scenario.model_json_schema()` is the published schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness import tomlfile
+from harness.gate import Gate, GateBound
+from harness.tomlfile import Strict
+
+Size = Literal["short", "full"]
+Model = Literal["sequential", "closed", "open"]
+Scalar = str | int | float | bool
+
+PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
+Rate = Annotated[float, Field(gt=0, le=100_000)]
+
+
+class Stage(Strict):
+    """A stretch of an open arrival schedule: the rate goes linearly from the last stage's to `rate_per_s`."""
+
+    rate_per_s: Annotated[float, Field(ge=0, le=100_000)]
+    for_s: PositiveSeconds
+    ramp: bool = Field(False, description="go linearly from the last stage's rate; otherwise jump")
+
+
+class Operations(Strict):
+    """The background mix: operations on tenants that are already registered, drawn by Zipf's law over the tenants."""
+
+    steps: dict[str, Annotated[float, Field(gt=0)]] = Field(description="step of the target file -> weight")
+    count: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    rate_per_s: Rate | None = None
+    users: Annotated[int, Field(ge=1, le=10_000)] = 5
+    zipf_exponent: Annotated[float, Field(ge=0, le=5)] = 1.1
+    when: Literal["beside", "after"] = Field("beside", description="beside the registrations, or after the last one")
+
+
+class Load(Strict):
+    """How registrations arrive, how many, and what each new tenant does."""
+
+    model: Model = Field("closed", description="sequential: one after another; closed: `users` at once; open: by rate")
+    registrations: Annotated[int, Field(ge=1, le=1_000_000)] | None = 20
+    duration_s: PositiveSeconds | None = Field(None, description="instead of `registrations`")
+    users: Annotated[int, Field(ge=1, le=10_000)] = 5
+    rate_per_s: Rate | None = None
+    stages: list[Stage] = Field([])
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    flow: list[str] = Field(["register"], min_length=1, description="steps of the target file, `register` first")
+    operations: Operations | None = None
+    locustfile: str | None = Field(None, description="an existing Locust file to run instead, beside the scenario file")
+    deadline_s: PositiveSeconds = Field(
+        120, description="after this the load is stopped and what is left is not started"
+    )
+    request_timeout_s: PositiveSeconds = 30
+    lag_limit_ms: Annotated[float, Field(gt=0)] = Field(
+        250, description="p99 lateness above which the run is generator-limited"
+    )
+
+    @model_validator(mode="after")
+    def _arrival_is_said_once(self) -> Self:
+        if self.flow[0] != "register" and self.locustfile is None:
+            raise ValueError("flow must begin with 'register'; put it first")
+        if self.model == "open" and self.rate_per_s is None and not self.stages:
+            raise ValueError("an open model needs a rate; set rate_per_s or [[load.stages]]")
+        if self.rate_per_s is not None and self.stages:
+            raise ValueError("rate_per_s and stages exclude each other; keep one")
+        if self.model != "open" and (self.rate_per_s is not None or self.stages):
+            raise ValueError(f"a rate has no meaning in a {self.model} model; set model = 'open' or remove the rate")
+        if self.registrations is None and self.duration_s is None and self.locustfile is None:
+            raise ValueError("nothing says when the load ends; set registrations or duration_s")
+        return self
+
+
+class FaultPlan(Strict):
+    """One occurrence of a fault: when it begins, how long it stays. Exactly one beginning."""
+
+    fault: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
+    id: str | None = Field(None, description="a name of its own where a scenario uses a fault twice")
+    from_start: bool = Field(False, description="in force before the backend starts")
+    at_s: Annotated[float, Field(ge=0)] | None = Field(None, description="seconds after the load began")
+    at_registration: Annotated[int, Field(ge=0)] | None = Field(None, description="once that many are answered")
+    within_s: tuple[float, float] | None = Field(None, description="at a moment drawn from the seed")
+    for_s: PositiveSeconds | None = None
+    until_registration: Annotated[int, Field(ge=1)] | None = None
+    until_load_ends: bool = False
+    until_end: bool = Field(False, description="stays through final read; healed only when everything is over")
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
+    every_s: PositiveSeconds | None = Field(None, description="time between the beginnings of repeated occurrences")
+    options: dict[str, Scalar] = Field({}, description="the fault's own parameters, see `harness faults`")
+
+    @model_validator(mode="after")
+    def _one_beginning_one_end(self) -> Self:
+        begins = [self.from_start, self.at_s is not None, self.at_registration is not None, self.within_s is not None]
+        if sum(begins) != 1:
+            raise ValueError("needs one beginning; set one of from_start, at_s, at_registration, within_s")
+        ends = [self.for_s is not None, self.until_registration is not None, self.until_load_ends, self.until_end]
+        if sum(ends) > 1:
+            raise ValueError("has more than one end; keep one of for_s, until_registration, until_load_ends, until_end")
+        if self.repeat > 1 and self.every_s is None:
+            raise ValueError("is repeated without a distance; set every_s")
+        return self
+
+
+class HealthChecks(Strict):
+    """Health checks beside the load."""
+
+    every_registrations: Annotated[int, Field(ge=1)] | None = 5
+    every_s: PositiveSeconds | None = None
+
+
+class Observe(Strict):
+    """The observers' pace, and how long the system is left alone before the last samples count."""
+
+    rate_hz: Annotated[float, Field(gt=0, le=50)] = 4
+    settle_s: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    recover_within_s: PositiveSeconds = Field(
+        20, description="for the steady state to hold again after the last healing"
+    )
+
+
+class Abort(Strict):
+    """Ends the load early when it holds, e.g. `failed > 50% over 5s`, `p95(register) > 2s over 10s`."""
+
+    when: str
+
+
+class Scenario(Strict):
+    """A whole scenario file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9\-]*$")]
+    proves: Annotated[str, Field(min_length=1)]
+    failure_means: str = ""
+    load: Load = Load()
+    settings: dict[str, Scalar] = Field({}, description="knobs of the target, by the names of its [settings]")
+    faults: list[FaultPlan] = Field([])
+    health: HealthChecks = HealthChecks()
+    observe: Observe = Observe()
+    checks: list[Literal["isolation", "tokens", "api_contract"]] = Field([], description="asked after the load")
+    abort: list[Abort] = Field([])
+    gates: dict[str, GateBound] = Field({}, description="finding -> bound; the strict defaults hold besides")
+
+    def all_gates(self) -> list[Gate]:
+        """The scenario's gates over the strict defaults, by finding."""
+        return [Gate.of(name, bound) for name, bound in {**DEFAULT_GATES, **self.gates}.items()]
+
+
+DEFAULT_GATES: dict[str, GateBound] = {
+    "leaks": 0,
+    "unaccounted_connections": 0,
+    "lost": 0,
+    "orphans": 0,
+    "registrations_unaccounted": 0,
+    "crashes": 0,
+}
+
+
+def load(path: Path, *, size: Size | None = None, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Read a scenario file. `size` applies its `[sizes.<size>]` table, `overrides` (nested) come last.
+
+    Raises `tomlfile.BadFile` with every mistake.
+    """
+    tables = tomlfile.read_tables(path)
+    sizes = tables.pop("sizes", {})
+    if size is not None and size in sizes:
+        tables = merged(tables, sizes[size])
+    return tomlfile.parse(Scenario, merged(tables, overrides or {}), path)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, table by table; lists and values are replaced whole."""
+    out = dict(base)
+    for key, value in over.items():
+        below = out.get(key)
+        out[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return out
