@@ -1,11 +1,244 @@
-"""The command `harness`."""
+"""The command `harness`: reads what was asked, calls the halves, turns a verdict into an exit code.
+
+Commands import what they need when they run, so that `harness --help` and `harness proxy` start at once.
+"""
 
 from __future__ import annotations
 
-import typer
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Annotated, Any
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+import typer
+from rich.console import Console
+
+from harness import __version__
+
+
+class Exit(IntEnum):
+    """What the exit code says."""
+
+    PASS = 0
+    FAIL = 1
+    USAGE = 2
+    UNKNOWN = 3
+    ENVIRONMENT = 4
+    INTERRUPTED = 130
+
+
+class StackChoice(StrEnum):
+    AUTO = "auto"
+    EMBEDDED = "embedded"
+    DOCKER = "docker"
+    EXTERNAL = "external"
+
+
+class SizeChoice(StrEnum):
+    SHORT = "short"
+    FULL = "full"
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Load and chaos testing for backends that give every tenant a database of its own.",
+    epilog="Exit codes: 0 pass, 1 a gate failed, 2 usage or a bad file, 3 unknown, 4 the environment broke, 130 interrupted.",
+)
+console = Console(soft_wrap=True)
+errors = Console(stderr=True, soft_wrap=True)
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, e.g. reports/latest")]
+Out = Annotated[Path, typer.Option("--out", help="where run folders go")]
 
 
 def main() -> None:
+    """The entry point of the command."""
+    if sys.argv[1:2] == ["proxy"]:
+        from harness.proxy.cli import main as proxy
+
+        raise SystemExit(proxy(sys.argv[2:]))
     app()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Trouble that a person can mend becomes one message and an exit code, never a stack trace."""
+    from harness.live.stack import EnvironmentTrouble
+    from harness.record.folder import NotARun
+    from harness.tomlfile import BadFile
+
+    try:
+        yield
+    except (BadFile, NotARun) as trouble:
+        errors.print(str(trouble), style="red", markup=False, highlight=False)
+        raise typer.Exit(Exit.USAGE) from None
+    except EnvironmentTrouble as trouble:
+        errors.print(str(trouble), style="red", markup=False, highlight=False)
+        raise typer.Exit(Exit.ENVIRONMENT) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"tenant-harness {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="a scenario file, or the name of a bundled one")] = "redis-kill",
+    target: Annotated[Path | None, typer.Option(help="describes your backend; default: the reference backend")] = None,
+    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.AUTO,
+    size: Annotated[SizeChoice | None, typer.Option(help="the scenario's short or full size")] = None,
+    seed: Annotated[int | None, typer.Option(help="replays the timeline and the tenants of that seed")] = None,
+    registrations: Annotated[int | None, typer.Option(min=1, help="how many tenants to register")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="load processes")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option(help="a scenario key, e.g. load.users=20 or settings.cache_limit=5")
+    ] = None,
+    out: Out = Path("reports"),
+) -> None:
+    """Run a scenario, judge it and write its report."""
+    from harness.live.prepare import RunRequest
+    from harness.running import run_and_judge
+
+    with told():
+        request = RunRequest(
+            scenario=scenario,
+            target=target,
+            stack=stack.value,
+            size=size.value if size else None,
+            seed=seed,
+            overrides=overrides(registrations, workers, setting or []),
+            out=out,
+        )
+        raise typer.Exit(run_and_judge(request, console))
+
+
+def overrides(registrations: int | None, workers: int | None, settings: list[str]) -> dict[str, Any]:
+    """Command-line values as scenario tables. Raises `BadFile` for a setting that is no `key=value`."""
+    import tomllib
+
+    from harness.scenario import merged
+    from harness.tomlfile import BadFile, Mistake
+
+    tables: dict[str, Any] = {}
+    load = {
+        key: value for key, value in (("registrations", registrations), ("processes", workers)) if value is not None
+    }
+    if load:
+        tables["load"] = load
+    for text in settings:
+        key, equals, value = text.partition("=")
+        try:
+            tables = merged(tables, tomllib.loads(f"{key} = {value}") if equals else {})
+        except tomllib.TOMLDecodeError:
+            tables = merged(tables, tomllib.loads(f'{key} = "{value}"'))
+        if not equals:
+            raise BadFile("--setting", [Mistake(key=text, problem="is no key=value", remedy="e.g. load.users=20")])
+    return tables
+
+
+@app.command()
+def judge(run: RunPath = Path("reports/latest")) -> None:
+    """Judge a run folder again and rewrite its verdict and reports."""
+    from harness.judging import judge_folder
+    from harness.record.folder import RunFolder
+
+    with told():
+        raise typer.Exit(judge_folder(RunFolder(run), console))
+
+
+@app.command()
+def report(
+    run: RunPath = Path("reports/latest"),
+    formats: Annotated[
+        str, typer.Option("--format", help="comma list of html, md, json, junit, csv, parquet, svg")
+    ] = "html,md",
+) -> None:
+    """Write a run's reports in the formats asked for."""
+    from harness.judging import report_folder
+    from harness.record.folder import RunFolder
+
+    with told():
+        for path in report_folder(RunFolder(run), formats.split(",")):
+            console.print(str(path), highlight=False)
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine can do, with the remedy for each lack."""
+    from rich.table import Table
+
+    from harness.live.doctor import examine
+
+    checks = examine()
+    table = Table("", "what", "found", "remedy", box=None, pad_edge=False)
+    for check in checks:
+        table.add_row(
+            "[green]ok[/]" if check.ok else "[yellow]no[/]", check.name, check.found, "" if check.ok else check.remedy
+        )
+    console.print(table)
+    raise typer.Exit(Exit.PASS if all(check.ok or not check.required for check in checks) else Exit.ENVIRONMENT)
+
+
+@app.command(name="clean")
+def clean_up() -> None:
+    """End what killed runs left behind; a live run is left alone."""
+    from harness.live.clean import clean
+
+    with told():
+        cleaned = asyncio.run(clean())
+    for line in cleaned.ended:
+        console.print(f"ended: {line}", markup=False, highlight=False)
+    for line in cleaned.live_runs:
+        console.print(f"left alone, it is running: {line}", markup=False, highlight=False)
+    for line in cleaned.left:
+        errors.print(f"could not be ended: {line}", markup=False, highlight=False)
+    if not cleaned.ended and not cleaned.left:
+        console.print("nothing was left behind")
+    raise typer.Exit(Exit.PASS if cleaned.is_clean else Exit.ENVIRONMENT)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def proxy() -> None:
+    """The fault proxy: a server that speaks Toxiproxy's contract (see `harness proxy --help`)."""
+
+
+@app.command()
+def scenarios() -> None:
+    """The bundled scenarios and what each proves."""
+    from rich.table import Table
+
+    from harness import bundled
+    from harness import scenario as scenario_file
+
+    table = Table("scenario", "proves", box=None, pad_edge=False)
+    with told():
+        for path in bundled.scenarios():
+            table.add_row(path.stem, scenario_file.load(path).proves)
+    console.print(table)
+
+
+@app.command()
+def schema(what: Annotated[str, typer.Argument(help="scenario, target or verdict")] = "scenario") -> None:
+    """The JSON Schema of a file, for editors."""
+    import json
+
+    from harness.schemas import schema_of
+
+    with told():
+        sys.stdout.write(json.dumps(schema_of(what), indent=2) + "\n")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from harness.tomlfile import Strict
 
@@ -26,7 +26,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_BOUND = re.compile(r"\s*(<=|>=|==|<|>)\s*(-?\d+(?:\.\d+)?)\s*(ms|s|%)?\s*$")
+_BOUND = re.compile(r"\s*(<=|>=|==|<|>)\s*(-?\d+(?:\.\d+)?)\s*$")
 
 
 class Ruling(IntEnum):
@@ -41,23 +41,32 @@ class Ruling(IntEnum):
         return self.name.lower()
 
 
-def _readable(text: str) -> str:
-    if not _BOUND.match(text):
+def _readable(written: object) -> int | float | str:
+    """A number or a comparison as it was written; anything else is a mistake."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return written
+    if not isinstance(written, str) or not _BOUND.match(written):
         raise ValueError("is no bound; write a number (at most that), or '< 2000', '>= 20', '== 0'")
-    return text
-
-
-BoundText = Annotated[str, AfterValidator(_readable)]
+    return written
 
 
 class PhasedBound(Strict):
     """A bound for one phase of the run: before the first fault, during faults, or after the last healing."""
 
-    bound: int | float | BoundText
+    bound: Annotated[int | float | str, PlainValidator(_readable), WithJsonSchema({"type": ["number", "string"]})]
     phase: Phase = "all"
 
 
-GateBound = int | float | BoundText | PhasedBound
+def _table_or_bound(written: object) -> object:
+    return written if isinstance(written, Mapping | PhasedBound) else {"bound": _readable(written)}
+
+
+GateBound = Annotated[
+    PhasedBound,
+    BeforeValidator(
+        _table_or_bound, json_schema_input_type=float | Annotated[str, Field(pattern=_BOUND.pattern)] | PhasedBound
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +79,7 @@ class Gate:
     phase: Phase = "all"
 
     @staticmethod
-    def of(finding: str, written: GateBound) -> Gate:
+    def of(finding: str, written: int | float | str | PhasedBound) -> Gate:
         """The gate that a scenario's line means. A bare number is an upper bound."""
         phased = written if isinstance(written, PhasedBound) else PhasedBound(bound=written)
         if not isinstance(phased.bound, str):

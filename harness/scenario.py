@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from harness import tomlfile
-from harness.gate import Gate, GateBound
+from harness.gate import Gate, GateBound, PhasedBound
 from harness.tomlfile import Strict
 
 Size = Literal["short", "full"]
@@ -148,10 +148,11 @@ class Scenario(Strict):
 
     def all_gates(self) -> list[Gate]:
         """The scenario's gates over the strict defaults, by finding."""
-        return [Gate.of(name, bound) for name, bound in {**DEFAULT_GATES, **self.gates}.items()]
+        written: dict[str, int | PhasedBound] = {**DEFAULT_GATES, **self.gates}
+        return [Gate.of(name, bound) for name, bound in written.items()]
 
 
-DEFAULT_GATES: dict[str, GateBound] = {
+DEFAULT_GATES: dict[str, int] = {
     "leaks": 0,
     "unaccounted_connections": 0,
     "lost": 0,
