@@ -1,0 +1,1 @@
+"""`make bench`: one small file per benchmark, each with `run() -> Iterator[Row]`."""
