@@ -47,7 +47,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Load and chaos testing for backends that give every tenant a database of its own.",
-    epilog="Exit codes: 0 pass, 1 a gate failed, 2 usage or a bad file, 3 unknown, 4 the environment broke, 130 interrupted.",
+    epilog="Exit codes: 0 pass, 1 gate failed, 2 bad usage or file, 3 unknown, 4 environment broke, 130 interrupted.",
 )
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)

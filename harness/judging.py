@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rich.console import Console
 
 from harness.gate import Ruling
@@ -10,7 +13,6 @@ from harness.judge.verdict import judge, to_json
 from harness.record.folder import RunFolder, write_whole
 from harness.record.reader import read
 from harness.report.terminal import summary
-from harness.report.write import write_reports
 
 EXIT_CODES = {Ruling.PASS: 0, Ruling.FAIL: 1, Ruling.UNKNOWN: 3}
 REPORT_FORMATS = ("html", "md", "junit")
@@ -33,3 +35,13 @@ def judged(folder: RunFolder) -> Verdict:
     verdict = judge(record)
     write_whole(folder.verdict_file, to_json(verdict, record))
     return verdict
+
+
+def report_folder(folder: RunFolder, formats: Sequence[str], verdict: Verdict | None = None) -> list[Path]:
+    """Write the reports of a run, judging it first where no verdict is given. Raises `BadFile` for unknown formats."""
+    if unknown := sorted(set(formats) - set(FORMATS)):
+        known = ", ".join(FORMATS)
+        raise BadFile(
+            "--format", [Mistake(key=name, problem="is no format", remedy=f"known: {known}") for name in unknown]
+        )
+    return write_reports(folder, read(folder), verdict or judged(folder), formats=formats)

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.clock import Clock, WaitTimeout
 from harness.live.chaos.conductor import Conductor
@@ -19,7 +20,7 @@ from harness.live.prepare import Prepared
 from harness.live.progress import Progress
 from harness.live.stack import EnvironmentTrouble, Service, Stack
 from harness.live.stack.choose import make_stack
-from harness.live.view import LiveView, Watch
+from harness.live.view import Watch
 from harness.plan import Plan
 from harness.record import folder as record_folder
 from harness.record.folder import End, EndReason, RunFolder
@@ -216,7 +217,7 @@ class Conducted:
 
 @contextmanager
 def cancelled_by_signals() -> Iterator[None]:
-    """Within, SIGINT and SIGTERM cancel the current task once; later ones change nothing, since it is ending already."""
+    """Within, the first SIGINT or SIGTERM cancels the current task; later ones change nothing: it is ending already."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     asked = False
