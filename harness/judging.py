@@ -13,6 +13,8 @@ from harness.judge.verdict import judge, to_json
 from harness.record.folder import RunFolder, write_whole
 from harness.record.reader import read
 from harness.report.terminal import summary
+from harness.report.write import FORMATS, write_reports
+from harness.tomlfile import BadFile, Mistake
 
 EXIT_CODES = {Ruling.PASS: 0, Ruling.FAIL: 1, Ruling.UNKNOWN: 3}
 REPORT_FORMATS = ("html", "md", "junit")

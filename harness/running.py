@@ -7,6 +7,7 @@ import asyncio
 from rich.console import Console
 
 from harness.judging import judge_folder
+from harness.live.dashboard import watching
 from harness.live.prepare import RunRequest, prepare
 from harness.live.run import run
 
@@ -18,10 +19,8 @@ def run_and_judge(request: RunRequest, console: Console) -> int:
 
     Raises `BadFile` before anything is started.
     """
-    from harness.live.dashboard import watching
-
     prepared = prepare(request)
-    with watching(console, prepared) as watch:
+    with watching(console) as watch:
         ran = asyncio.run(run(prepared, watch))
     if ran.reason in ("environment", "error"):
         console.print(f"the run broke: {ran.detail}", style="red", markup=False, highlight=False)

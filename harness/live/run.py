@@ -9,18 +9,18 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.clock import Clock, WaitTimeout
+from harness.clock import NS_PER_S, Clock, WaitTimeout
 from harness.live.chaos.conductor import Conductor
 from harness.live.children import ChildLedger
 from harness.live.clean import clean
+from harness.live.dashboard import LiveView, Watch
 from harness.live.final_read import final_read
 from harness.live.load.driver import LoadDriver
-from harness.live.observe import Observers
+from harness.live.observe import Latest, Observers
 from harness.live.prepare import Prepared
 from harness.live.progress import Progress
 from harness.live.stack import EnvironmentTrouble, Service, Stack
 from harness.live.stack.choose import make_stack
-from harness.live.view import Watch
 from harness.plan import Plan
 from harness.record import folder as record_folder
 from harness.record.folder import End, EndReason, RunFolder
@@ -80,6 +80,7 @@ class Conducted:
         self._clock = Clock(plan.origin_ns)
         self._writer = RowWriter(folder.events_file("conductor"))
         self._stack: Stack | None = None
+        self._ledger: ChildLedger
         self._driver: LoadDriver | None = None
         self._conductor: Conductor | None = None
         self._observers: Observers | None = None
@@ -127,7 +128,7 @@ class Conducted:
         undo.push_async_callback(self._ended, stack)
         await stack.start()
         conductor = Conductor(
-            self._plan, stack, writer=self._writer, clock=self._clock, progress=lambda: self._progress, ledger=ledger
+            self._plan, stack, writer=self._writer, clock=self._clock, progress=lambda: self._progress
         )
         self._conductor = conductor
         undo.push_async_callback(conductor.heal_all)
@@ -198,6 +199,19 @@ class Conducted:
         while True:
             self._watch.show(self._view())
             await asyncio.sleep(TICK_S)
+
+    def _view(self) -> LiveView:
+        latest = self._observers.latest if self._observers else Latest()
+        return LiveView(
+            scenario=self._plan.scenario.name,
+            phase=self.phase,
+            elapsed_s=self._clock.now_ns() / NS_PER_S,
+            progress=self._progress,
+            faults=self._conductor.in_force if self._conductor else [],
+            leaks=latest.leaks,
+            claimed=latest.claimed,
+            server=latest.server,
+        )
 
     @property
     def _progress(self) -> Progress:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.clock import Clock, WaitTimeout, wait_until
+from harness.clock import NS_PER_MS, Clock, WaitTimeout, wait_until
 from harness.live.chaos.faults import Fault, fault_named
 from harness.live.chaos.steady_state import Probes
 from harness.live.progress import Progress
@@ -21,7 +21,7 @@ from harness.record.schema import Fault as FaultRow
 from harness.record.schema import FaultState
 from harness.record.writer import RowWriter
 
-POLL_S = 0.01
+POLL_NS = 10 * NS_PER_MS
 INJECT_TIMEOUT_S = 30.0
 SEEN_TIMEOUT_S = 10.0
 HEAL_TIMEOUT_S = 30.0
@@ -93,7 +93,7 @@ class Conductor:
         if active is None or occurrence.plan.until_end:
             return
         while not self._is_over(active):
-            await asyncio.sleep(POLL_S)
+            await self._clock.sleep_until_ns(self._clock.now_ns() + POLL_NS)
         await self._heal(active)
 
     async def _comes(self, occurrence: Occurrence, load_started_ns: int) -> bool:
@@ -101,7 +101,7 @@ class Conductor:
         while not self._is_due(occurrence, load_started_ns):
             if self._load_over.is_set():
                 return False
-            await asyncio.sleep(POLL_S)
+            await self._clock.sleep_until_ns(self._clock.now_ns() + POLL_NS)
         return True
 
     def _is_due(self, occurrence: Occurrence, load_started_ns: int) -> bool:
