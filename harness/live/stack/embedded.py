@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from harness.live.child import Child
 from harness.live.children import ChildLedger, Entry
+from harness.live.processes import family, send
 from harness.live.stack.backend_process import BackendProcess, placeholders
 from harness.live.stack.edges import Edges
 from harness.live.stack.fault_proxy import FaultProxy, ProxyChoice
@@ -21,6 +23,7 @@ from harness.live.stack.model import (
     Capability,
     Edge,
     EnvironmentTrouble,
+    Limits,
     PostgresAccess,
     ProcessFigures,
     Service,
@@ -153,6 +156,23 @@ class EmbeddedStack:
     async def resume(self, service: Service) -> None:
         if child := self._child(service):
             child.resume()
+
+    async def disconnect(self, service: Service) -> None:
+        raise EnvironmentTrouble(
+            f"a process can't be taken off the network ({service}); use an edge, or --stack docker"
+        )
+
+    async def reconnect(self, service: Service) -> None:
+        """Nothing was ever disconnected."""
+
+    async def limit(self, service: Service, limits: Limits) -> None:
+        raise EnvironmentTrouble(f"a process can't be limited ({service}, {limits}); use --stack docker")
+
+    async def signal_postgres_backend(self, pid: int, number: signal.Signals) -> None:
+        """Only a process of this Postgres is signalled, whatever the number."""
+        members = family(self._running(Service.POSTGRES).identity)
+        if not any(member.pid == pid and send(member, number) for member in members):
+            raise EnvironmentTrouble(f"no process {pid} in this Postgres")
 
     def is_running(self, service: Service) -> bool:
         child = self._child(service)
