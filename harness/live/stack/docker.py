@@ -127,10 +127,15 @@ class DockerStack:
     def edges(self) -> Edges:
         return self._edges
 
+    async def prepare_images(self) -> None:
+        """See that an engine answers and has the images: pulled, built. Quick the second time; `start` does it too."""
+        await self._engine(self._have_images)
+
     async def start(self) -> None:
         """Images, network, then Postgres, Redis and Toxiproxy at once; whatever fails, everything is removed again."""
         try:
-            await asyncio.to_thread(self._prepare)
+            await self.prepare_images()
+            await asyncio.to_thread(self._make_network)
             async with asyncio.TaskGroup() as group:
                 for service in (Service.POSTGRES, Service.REDIS, Service.PROXY):
                     group.create_task(self.start_service(service))
@@ -220,17 +225,20 @@ class DockerStack:
             container.join_followers(LOG_TIMEOUT_S)
             container.close()
 
-    def _prepare(self) -> None:
-        """Blocks: the engine, the images (pulled or built where missing), the network."""
+    def _have_images(self) -> None:
+        """Blocks: connects to the engine, pulls what is missing, builds the backend's image."""
         client = connect()
-        ensure(client, self._images, tell=self._tell)
-        image = backend_image(client, self._command, self._images, self._tell)
-        engine = str(client.version().get("Version", "unknown"))
-        client.close()
+        try:
+            ensure(client, self._images, tell=self._tell)
+            image = backend_image(client, self._command, self._images, self._tell)
+            self._learn("docker", f"engine {client.version().get('Version', 'unknown')}")
+        finally:
+            client.close()
+        self._images = replace(self._images, backend=image)
+
+    def _make_network(self) -> None:
         testcontainers_config.ryuk_disabled = not self._images.ryuk
         testcontainers_config.ryuk_image = self._images.ryuk or testcontainers_config.ryuk_image
-        self._images = replace(self._images, backend=image)
-        self._learn("docker", f"engine {engine}")
         self._entry = self._children.docker(f"{RUN_LABEL}={self._children.name}")
         self._network = make_network(f"tenant-harness-{self._children.name}", self._labels)
 

