@@ -24,7 +24,7 @@ from harness.live.stack.ports import Reservation
 GONE_TIMEOUT_S = 15
 KILLED_EXIT_CODE = 137
 CPU_PERIOD_US = 100_000
-NO_LIMIT = -1
+UNLIMITED = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +112,9 @@ class Container:
             self._network.connect(str(self.engine.id), [self.plan.alias])
 
     def limit(self, limits: Limits) -> None:
-        """Memory is limited with no swap on top; lifting it needs a value for each, as the engine has it."""
-        memory = limits.memory_bytes if limits.memory_bytes is not None else NO_LIMIT
-        quota = round(limits.cpus * CPU_PERIOD_US) if limits.cpus is not None else NO_LIMIT
+        """Memory is limited with no swap on top. The engine knows no way back to no limit: it becomes all there is."""
+        memory = limits.memory_bytes if limits.memory_bytes is not None else int(self._api.info()["MemTotal"])
+        quota = round(limits.cpus * CPU_PERIOD_US) if limits.cpus is not None else UNLIMITED
         self.engine.update(cpu_period=CPU_PERIOD_US, cpu_quota=quota, mem_limit=memory, memswap_limit=memory)
 
     def is_running(self) -> bool:
@@ -127,7 +127,8 @@ class Container:
 
     def signal_process(self, pid: int, number: int) -> None:
         """Signal a process by the pid that it has inside."""
-        done = self.engine.exec_run(["kill", f"-{int(number)}", str(pid)], user="root")
+        # By the shell's own `kill`: slim images have no program of that name.
+        done = self.engine.exec_run(["sh", "-c", f"kill -{int(number)} {int(pid)}"], user="root")
         if done.exit_code != 0:
             raise EnvironmentTrouble(f"{self.plan.alias}: kill {pid}: {done.output!r}")
 

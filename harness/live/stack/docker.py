@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from harness.live.stack.model import (
     StackFacts,
 )
 from harness.live.stack.ports import Reservation
+from harness.live.threads import in_thread
 
 POSTGRES_PORT, REDIS_PORT, CONTROL_PORT = 5432, 6379, 8474
 CLIENT_EDGE_PORT = 8001
@@ -129,13 +131,17 @@ class DockerStack:
 
     async def prepare_images(self) -> None:
         """See that an engine answers and has the images: pulled, built. Quick the second time; `start` does it too."""
-        await self._engine(self._have_images)
+        ended = threading.Event()
+        try:
+            await in_thread(lambda: self._have_images(ended), on_cancel=ended.set)
+        except (DockerException, OSError) as error:
+            raise EnvironmentTrouble(f"the Docker engine refused: {error}") from error
 
     async def start(self) -> None:
         """Images, network, then Postgres, Redis and Toxiproxy at once; whatever fails, everything is removed again."""
         try:
             await self.prepare_images()
-            await asyncio.to_thread(self._make_network)
+            await in_thread(self._make_network)
             async with asyncio.TaskGroup() as group:
                 for service in (Service.POSTGRES, Service.REDIS, Service.PROXY):
                     group.create_task(self.start_service(service))
@@ -148,9 +154,9 @@ class DockerStack:
 
     async def start_service(self, service: Service) -> None:
         container = self._containers.get(service) or self._made(service)
-        if await asyncio.to_thread(container.is_running):
+        if await in_thread(container.is_running):
             raise EnvironmentTrouble(f"{service} is running already")
-        await asyncio.to_thread(container.start)
+        await in_thread(container.start)
         answers: dict[Service, Callable[[], Awaitable[None]]] = {
             Service.POSTGRES: self._postgres_answers,
             Service.REDIS: self._redis_answers,
@@ -202,13 +208,13 @@ class DockerStack:
         trouble = ""
         try:
             if backend and self.is_running(Service.BACKEND):
-                await asyncio.to_thread(backend.resume)
-                await asyncio.to_thread(backend.stop, self._command.stop_timeout_s)
+                await in_thread(backend.resume)
+                await in_thread(lambda: backend.stop(self._command.stop_timeout_s))
         except (DockerException, OSError) as error:
             trouble = f"the backend: {error}"
         if self._entry:
             try:
-                await asyncio.to_thread(self._remove)
+                await in_thread(self._remove)
                 self._children.release(self._entry)
             except (DockerException, OSError, EnvironmentTrouble) as error:
                 trouble = f"containers: {error}"
@@ -225,11 +231,11 @@ class DockerStack:
             container.join_followers(LOG_TIMEOUT_S)
             container.close()
 
-    def _have_images(self) -> None:
+    def _have_images(self, ended: threading.Event) -> None:
         """Blocks: connects to the engine, pulls what is missing, builds the backend's image."""
         client = connect()
         try:
-            ensure(client, self._images, tell=self._tell)
+            ensure(client, self._images, tell=self._tell, ended=ended)
             image = backend_image(client, self._command, self._images, self._tell)
             self._learn("docker", f"engine {client.version().get('Version', 'unknown')}")
         finally:
@@ -363,7 +369,7 @@ class DockerStack:
 
     async def _engine(self, act: Callable[[], T]) -> T:
         try:
-            return await asyncio.to_thread(act)
+            return await in_thread(act)
         except (DockerException, OSError) as error:
             raise EnvironmentTrouble(f"the Docker engine refused: {error}") from error
 

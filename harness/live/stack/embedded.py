@@ -32,6 +32,7 @@ from harness.live.stack.model import (
 from harness.live.stack.ports import Reservation
 from harness.live.stack.postgres_server import PostgresServer
 from harness.live.stack.redis_server import RedisServer
+from harness.live.threads import in_thread
 
 SCRATCH_PREFIX = "tenant-harness-"
 PROCESS_CAPABILITIES = (Capability.KILL, Capability.STOP, Capability.PAUSE, Capability.RESTART)
@@ -193,7 +194,7 @@ class EmbeddedStack:
             service.release()
         for port in self._edge_ports.values():
             port.release()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await in_thread(lambda: shutil.rmtree(self._scratch, ignore_errors=True))
         if self._scratch_entry and not self._scratch.exists():
             self._children.release(self._scratch_entry)
         if errors:

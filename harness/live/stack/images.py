@@ -18,6 +18,7 @@ from harness.live.stack.model import EnvironmentTrouble
 FILE_VARIABLE = "HARNESS_IMAGES"
 PULL_TIMEOUT_S = 600.0
 PROGRESS_EVERY_S = 2.0
+LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,22 @@ def ensure(
     images: Images,
     *,
     tell: Callable[[str], None],
+    ended: threading.Event | None = None,
     timeout_s: float = PULL_TIMEOUT_S,
 ) -> None:
-    """Pull what is missing, telling of the progress. Raises `EnvironmentTrouble` naming image and remedy. Blocks."""
+    """Pull what is missing, telling of the progress, until `ended` is set. Blocks.
+
+    Raises `EnvironmentTrouble` naming the image and the remedy.
+    """
     for purpose, name in images.to_run().items():
         if not _is_there(client, name):
-            _pull(client, purpose, name, tell, timeout_s)
+            tell(f"pulling {name}")
+            if trouble := _pull(client, name, tell, ended or threading.Event(), timeout_s):
+                raise EnvironmentTrouble(
+                    f"image {name} is not on this machine and can't be pulled ({trouble}); `docker pull {name}`, or "
+                    f"name a mirror of it in {_variable(purpose)} or in the file {FILE_VARIABLE}, or use "
+                    "--stack embedded"
+                )
 
 
 def _is_there(client: docker.DockerClient, name: str) -> bool:
@@ -95,27 +106,26 @@ def _is_there(client: docker.DockerClient, name: str) -> bool:
     return True
 
 
-def _pull(client: docker.DockerClient, purpose: str, name: str, tell: Callable[[str], None], timeout_s: float) -> None:
-    """The engine's pull has no deadline: it runs in a thread that is left behind when the time is up."""
+def _pull(
+    client: docker.DockerClient, name: str, tell: Callable[[str], None], ended: threading.Event, timeout_s: float
+) -> str:
+    """What went wrong, or nothing. The engine's pull has no deadline: its thread is left behind when time is up."""
     trouble: list[str] = []
+    over = threading.Event()
 
     def run() -> None:
         try:
             trouble.extend(_follow(client, name, tell))
         except DockerException as error:
             trouble.append(str(error))
+        over.set()
 
-    tell(f"pulling {name}")
-    thread = threading.Thread(target=run, name=f"pull {name}", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if thread.is_alive():
-        trouble.append(f"not done after {timeout_s:g} s")
-    if trouble:
-        raise EnvironmentTrouble(
-            f"image {name} is not on this machine and can't be pulled ({trouble[0]}); `docker pull {name}`, or name "
-            f"a mirror of it in {_variable(purpose)} or in the file {FILE_VARIABLE}, or use --stack embedded"
-        )
+    threading.Thread(target=run, name=f"pull {name}", daemon=True).start()
+    deadline_ns = monotonic_ns() + round(timeout_s * NS_PER_S)
+    while not over.wait(LOOK_EVERY_S):
+        if ended.is_set() or monotonic_ns() > deadline_ns:
+            return "interrupted" if ended.is_set() else f"not done after {timeout_s:g} s"
+    return trouble[0] if trouble else ""
 
 
 def _follow(client: docker.DockerClient, name: str, tell: Callable[[str], None]) -> list[str]:

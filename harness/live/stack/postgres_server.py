@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import fcntl
 import hashlib
@@ -23,6 +22,7 @@ from harness.live.children import ChildLedger
 from harness.live.stack.model import EnvironmentTrouble, PostgresAccess
 from harness.live.stack.ports import LOOPBACK, Reservation
 from harness.live.stack.user_namespace import as_ordinary_user
+from harness.live.threads import in_thread
 
 SUPERUSER = "postgres"
 # The password is real, so that a wrong one is refused as in production; 16 rounds instead of 4096, since clients in
@@ -102,9 +102,9 @@ class PostgresServer:
 
     async def create(self) -> None:
         """Copy the data directory; the server isn't started yet."""
-        template = await asyncio.to_thread(cached_template)
+        template = await in_thread(cached_template)
         self._password_known = (template / "password").read_text().strip()
-        await asyncio.to_thread(_copy, template / "data", self._data)
+        await in_thread(lambda: _copy(template / "data", self._data))
 
     async def start(self) -> str:
         """Start it, wait for an answered query, see that the control database is there; returns the version."""
