@@ -1,0 +1,225 @@
+"""The final read, after load, healing and settling: what is really there.
+
+Control table, databases and their tables, roles, a login as the admin of every tenant that was ever intended, and each
+one's own data against what was acknowledged to it. It opens every tenant's client in the target, so it comes after the
+samples that count. Without the row `FinalRead` nothing can be said of lost and orphaned tenants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import asyncpg
+import httpx
+import jmespath
+
+from harness.clock import Clock
+from harness.live.observe.postgres import APPLICATION
+from harness.live.stack import Stack
+from harness.plan import Plan
+from harness.record.folder import RunFolder
+from harness.record.schema import ControlTenant, Database, FinalRead, Login, Outcome, OwnData, Role
+from harness.record.writer import RowWriter
+from harness.target import Step, filled, filled_json
+
+DATABASES_AT_ONCE = 8
+TENANTS_AT_ONCE = 8
+ASK_TIMEOUT_S = 10.0
+WHOLE_TIMEOUT_S = 300.0
+
+TABLES = (
+    "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+)
+
+Item = TypeVar("Item")
+Trouble = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+@dataclass(slots=True)
+class Known:
+    """What the load knows of a registration: its number, and what was acknowledged to the tenant."""
+
+    n: int
+    acknowledged: list[str] = field(default_factory=list)
+
+
+async def final_read(plan: Plan, stack: Stack, folder: RunFolder, *, clock: Clock) -> None:
+    """Write `events/final_read.jsonl`. What can't be read is a fact too; raises only `OSError` of a full disk."""
+    writer = RowWriter(folder.events_file("final_read"))
+    reading = Reading(plan, stack, writer, clock)
+    try:
+        async with asyncio.timeout(WHOLE_TIMEOUT_S):
+            control = await reading.control_table()
+            databases = await reading.databases()
+            logins = await reading.tenants(known_registrations(plan, folder))
+        writer.append(
+            FinalRead(at_ns=clock.now_ns(), control_table=control, databases=databases, logins=logins), now=True
+        )
+    except TimeoutError:
+        # No FinalRead row: the reader sees that it is not whole.
+        writer.flush()
+    finally:
+        writer.close()
+
+
+def known_registrations(plan: Plan, folder: RunFolder) -> list[Known]:
+    """Every registration that was intended, from the load workers' files."""
+    known: dict[int, Known] = {}
+    for path in sorted(folder.events.glob("load-*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue  # A torn last line of a killed worker; the reader of the record tells it.
+            if row["kind"] == "intent":
+                known.setdefault(row["n"], Known(row["n"]))
+            elif row["kind"] == "request" and row["n"] in known and row["outcome"] == "ok":
+                step = plan.target.steps.get(row["step"])
+                if step is not None and step.writes is not None:
+                    known[row["n"]].acknowledged.append(filled(step.writes, plan.registration(row["n"]).placeholders()))
+    return [known[n] for n in sorted(known)]
+
+
+class Reading:
+    """One final read. Every question has a deadline; a few are asked at once."""
+
+    def __init__(self, plan: Plan, stack: Stack, writer: RowWriter, clock: Clock) -> None:
+        self._plan = plan
+        self._stack = stack
+        self._writer = writer
+        self._clock = clock
+
+    async def control_table(self) -> bool:
+        """The rows of `tenants_query`; false where the target names none or the query failed."""
+        query = self._plan.target.database.tenants_query
+        if query is None:
+            return False
+        try:
+            rows = await self._fetch(self._plan.target.database.control, query)
+        except Trouble:
+            return False
+        for row in rows:
+            values = {
+                name: None if row.get(name) is None else str(row[name]) for name in ("email", "database", "status")
+            }
+            self._writer.append(ControlTenant(at_ns=self._clock.now_ns(), tenant_id=str(row["tenant_id"]), **values))
+        return True
+
+    async def databases(self) -> bool:
+        """All databases, with the tables of tenants' ones, and all roles."""
+        try:
+            named = [row["datname"] for row in await self._fetch("postgres", "SELECT datname FROM pg_database")]
+            roles = [row["rolname"] for row in await self._fetch("postgres", "SELECT rolname FROM pg_roles")]
+        except Trouble:
+            return False
+        pattern = re.compile(self._plan.target.database.tenant_pattern)
+        await _a_few_at_once(DATABASES_AT_ONCE, [name for name in named if pattern.search(name)], self._database)
+        for name in named:
+            if not pattern.search(name):
+                self._writer.append(Database(at_ns=self._clock.now_ns(), database=name))
+        for role in roles:
+            self._writer.append(Role(at_ns=self._clock.now_ns(), role=role))
+        return True
+
+    async def tenants(self, known: list[Known]) -> bool:
+        """Login and own data of every intended registration."""
+        limits = httpx.Limits(max_connections=TENANTS_AT_ONCE)
+        base = f"http://{self._stack.backend}"
+        async with httpx.AsyncClient(base_url=base, timeout=ASK_TIMEOUT_S, limits=limits, trust_env=False) as client:
+            await _a_few_at_once(TENANTS_AT_ONCE, known, lambda item: self._tenant(client, item))
+        return True
+
+    async def _database(self, name: str) -> None:
+        tables: list[str] = []
+        error = ""
+        try:
+            tables = sorted(row[0] for row in await self._fetch(name, TABLES))
+        except Trouble as trouble:
+            error = f"{type(trouble).__name__}: {trouble}"
+        self._writer.append(Database(at_ns=self._clock.now_ns(), database=name, tables=tables, error=error))
+
+    async def _tenant(self, client: httpx.AsyncClient, known: Known) -> None:
+        registration = self._plan.registration(known.n)
+        values = registration.placeholders()
+        final = self._plan.target.final_read
+        outcome, status, error, _ = await self._ask(client, self._plan.target.steps[final.login], values)
+        self._writer.append(
+            Login(
+                at_ns=self._clock.now_ns(),
+                n=known.n,
+                tenant=registration.tenant,
+                outcome=outcome,
+                status=status,
+                tenant_id=values.get("tenant_id"),
+                error=error,
+            )
+        )
+        if outcome != "ok" or final.read is None:
+            return
+        step = self._plan.target.steps[final.read]
+        outcome, _, error, told = await self._ask(client, step, values)
+        found = jmespath.search(step.reads, told) if outcome == "ok" and step.reads else None
+        self._writer.append(
+            OwnData(
+                at_ns=self._clock.now_ns(),
+                n=known.n,
+                tenant=registration.tenant,
+                acknowledged=known.acknowledged,
+                found=None if found is None else [str(item) for item in found],
+                error=error,
+            )
+        )
+
+    async def _ask(
+        self, client: httpx.AsyncClient, step: Step, values: dict[str, str]
+    ) -> tuple[Outcome, int | None, str, Any]:
+        """One step: outcome, status, error and the answer's JSON; what it saves goes into `values`."""
+        try:
+            answer = await client.request(
+                step.method,
+                filled(step.path, values),
+                headers={name: filled(text, values) for name, text in step.headers.items()},
+                json=filled_json(step.body, values) if step.body is not None else None,
+            )
+        except httpx.HTTPError as trouble:
+            return "unknown", None, f"{type(trouble).__name__}: {trouble}", None
+        if answer.status_code not in step.ok:
+            return "failed", answer.status_code, answer.text[:200], None
+        try:
+            told = answer.json() if answer.content else None
+        except ValueError:
+            return "failed", answer.status_code, "the answer is no JSON", None
+        for name, expression in step.save.items():
+            if (found := jmespath.search(expression, told)) is not None:
+                values[name] = str(found)
+        return "ok", answer.status_code, "", told
+
+    async def _fetch(self, database: str, query: str) -> list[asyncpg.Record]:
+        session = await asyncpg.connect(
+            self._stack.postgres.url(database),
+            timeout=ASK_TIMEOUT_S,
+            command_timeout=ASK_TIMEOUT_S,
+            server_settings={"application_name": APPLICATION},
+        )
+        try:
+            rows: list[asyncpg.Record] = await session.fetch(query)
+            return rows
+        finally:
+            await session.close(timeout=ASK_TIMEOUT_S)
+
+
+async def _a_few_at_once(most: int, items: Iterable[Item], act: Callable[[Item], Awaitable[None]]) -> None:
+    slots = asyncio.Semaphore(most)
+
+    async def one(item: Item) -> None:
+        async with slots:
+            await act(item)
+
+    async with asyncio.TaskGroup() as group:
+        for item in items:
+            group.create_task(one(item))
