@@ -8,10 +8,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
 from harness.clock import WaitTimeout, wait_until
 from harness.live.children import ChildLedger, Entry
+from harness.live.figures import of_family
 from harness.live.processes import Identity, family, freeze, lives, send, slay
 from harness.live.stack.model import EnvironmentTrouble, ProcessFigures
 
@@ -107,18 +106,8 @@ class Child:
         return True
 
     def figures(self) -> ProcessFigures:
-        """Sums over the family; a process that ends while it is asked is left out."""
-        members = [found for member in family(self.identity) if (found := _figures(member))]
-        if not members:
-            return ProcessFigures(pid=self.pid, alive=False)
-        return ProcessFigures(
-            pid=self.pid,
-            alive=self.is_running(),
-            rss_bytes=sum(found[0] for found in members),
-            descriptors=sum(found[1] for found in members),
-            threads=sum(found[2] for found in members),
-            cpu_s=sum(found[3] for found in members),
-        )
+        """Sums over the family."""
+        return of_family(self.identity)
 
     def log_tail(self) -> str:
         """The last lines of its output, for an error message."""
@@ -137,14 +126,3 @@ class Child:
 
         await wait_until(gone, what=f"the end of {self.name}", timeout_s=timeout_s, interval_s=0.005)
         self._ledger.release(self._entry)
-
-
-def _figures(member: Identity) -> tuple[int, int, int, float] | None:
-    try:
-        process = psutil.Process(member.pid)
-        with process.oneshot():
-            times = process.cpu_times()
-            used_s = times.user + times.system
-            return process.memory_info().rss, process.num_fds(), process.num_threads(), used_s
-    except psutil.Error:
-        return None

@@ -13,6 +13,7 @@ from harness.clock import WaitTimeout, wait_until
 from harness.live.children import AbandonedLedger, Entry, abandoned, alive
 from harness.live.processes import Identity, lives, marked, send, slay
 from harness.live.stack.embedded import SCRATCH_PREFIX
+from harness.live.stack.model import EnvironmentTrouble
 from harness.live.stack.postgres_server import release_shared_memory
 
 GONE_TIMEOUT_S = 10.0
@@ -98,4 +99,15 @@ def _heal(item: Entry) -> str:
 
 
 def _remove_labelled(item: Entry) -> str:
-    return f"{item.label}: no Docker support"
+    # The docker SDK takes a while to import, and most cleanings find no container.
+    from docker.errors import DockerException
+
+    from harness.live.stack.engine import connect, remove_labelled
+
+    try:
+        client = connect()
+        remove_labelled(client, item.label)
+        client.close()
+    except (EnvironmentTrouble, DockerException, OSError) as error:
+        return str(error)
+    return ""

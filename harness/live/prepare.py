@@ -105,6 +105,8 @@ def backend_command(plan: Plan, target_file: Path, extra_env: Mapping[str, str])
         ready=start.ready,
         ready_timeout_s=start.ready_timeout_s,
         stop_timeout_s=start.stop_timeout_s,
+        dockerfile=str((target_file.parent / start.dockerfile).resolve()) if start.dockerfile else None,
+        container_port=start.container_port,
     )
 
 

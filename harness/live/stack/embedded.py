@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from harness.live.child import Child
 from harness.live.children import ChildLedger, Entry
+from harness.live.processes import family, send
 from harness.live.stack.backend_process import BackendProcess, placeholders
 from harness.live.stack.edges import Edges
 from harness.live.stack.fault_proxy import FaultProxy, ProxyChoice
@@ -21,6 +23,7 @@ from harness.live.stack.model import (
     Capability,
     Edge,
     EnvironmentTrouble,
+    Limits,
     PostgresAccess,
     ProcessFigures,
     Service,
@@ -29,6 +32,7 @@ from harness.live.stack.model import (
 from harness.live.stack.ports import Reservation
 from harness.live.stack.postgres_server import PostgresServer
 from harness.live.stack.redis_server import RedisServer
+from harness.live.threads import in_thread
 
 SCRATCH_PREFIX = "tenant-harness-"
 PROCESS_CAPABILITIES = (Capability.KILL, Capability.STOP, Capability.PAUSE, Capability.RESTART)
@@ -154,6 +158,23 @@ class EmbeddedStack:
         if child := self._child(service):
             child.resume()
 
+    async def disconnect(self, service: Service) -> None:
+        raise EnvironmentTrouble(
+            f"a process can't be taken off the network ({service}); use an edge, or --stack docker"
+        )
+
+    async def reconnect(self, service: Service) -> None:
+        """Nothing was ever disconnected."""
+
+    async def limit(self, service: Service, limits: Limits) -> None:
+        raise EnvironmentTrouble(f"a process can't be limited ({service}, {limits}); use --stack docker")
+
+    async def signal_postgres_backend(self, pid: int, number: signal.Signals) -> None:
+        """Only a process of this Postgres is signalled, whatever the number."""
+        members = family(self._running(Service.POSTGRES).identity)
+        if not any(member.pid == pid and send(member, number) for member in members):
+            raise EnvironmentTrouble(f"no process {pid} in this Postgres")
+
     def is_running(self, service: Service) -> bool:
         child = self._child(service)
         return child is not None and child.is_running()
@@ -173,7 +194,7 @@ class EmbeddedStack:
             service.release()
         for port in self._edge_ports.values():
             port.release()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await in_thread(lambda: shutil.rmtree(self._scratch, ignore_errors=True))
         if self._scratch_entry and not self._scratch.exists():
             self._children.release(self._scratch_entry)
         if errors:

