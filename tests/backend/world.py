@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import redis.asyncio
 from tenant_backend import settings as backend_settings
 from tenant_backend.api.app import make_app
 from tenant_backend.backend import Backend
@@ -52,7 +53,13 @@ class Servers:
             await connection.close()
             return True
 
+        async def redis_answers() -> bool:
+            client = redis.asyncio.Redis.from_url(self.redis_url(), socket_connect_timeout=1)
+            async with client:
+                return bool(await client.ping())
+
         await wait_until(answers, what="Postgres to answer", timeout_s=20)
+        await wait_until(redis_answers, what="Redis to answer", timeout_s=20)
 
 
 @dataclass(slots=True)

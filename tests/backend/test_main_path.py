@@ -4,7 +4,7 @@ from tests.backend.world import PASSWORD, World
 
 
 async def test_a_tenant_from_registration_to_logout(world: World) -> None:
-    """A registered tenant has its own migrated database, can sign in and work; after logout its token is worth nothing."""
+    """A registered tenant has its own migrated database, signs in and works; after logout its token is worthless."""
     async with world.served() as (api, _):
         tenant = await api.tenant()
         assert await world.databases() == {tenant.database}
