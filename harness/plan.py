@@ -140,36 +140,43 @@ def backend_env(plan: Plan) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One planned occurrence of a fault. Exactly one of `from_start`, `at_ns`, `at_registration` says when it begins;
-    `at_ns` and `for_ns` are nanoseconds after the load began."""
+    """One planned occurrence of a fault: `fault` is its own name (`redis.kill#1`), `name` the catalogue's.
+
+    It begins from the start, with a phase, or else once the load has gone on for `at_ns` and `at_registration` are
+    answered, `delay_ns` after that. It lasts `for_ns` where that is said.
+    """
 
     fault: str
     name: str
     plan: FaultPlan
-    from_start: bool
-    at_ns: int | None
-    at_registration: int | None
+    at_ns: int
+    at_registration: int
+    delay_ns: int
     for_ns: int | None
 
 
 def occurrences(scenario: Scenario, seed: int) -> Iterator[Occurrence]:
-    """The fault timeline, repeats unrolled and moments drawn from the seed."""
+    """The fault timeline: repeats unrolled, moments and kinds drawn from the seed."""
     counted: dict[str, int] = {}
-    for fault in scenario.faults:
-        for repeat in range(fault.repeat):
-            base = fault.id or fault.fault
+    for plan in scenario.faults:
+        for repeat in range(plan.repeat):
+            base = plan.id or plan.fault or "drawn"
             counted[base] = counted.get(base, 0) + 1
-            label = f"{base}#{counted[base]}"
-            at_s = fault.at_s
-            if fault.within_s is not None:
-                at_s = dice(seed, "fault", label).uniform(*fault.within_s)
-            shift_s = repeat * (fault.every_s or 0)
-            yield Occurrence(
-                fault=label,
-                name=fault.fault,
-                plan=fault,
-                from_start=fault.from_start,
-                at_ns=None if at_s is None else round((at_s + shift_s) * NS_PER_S),
-                at_registration=fault.at_registration,
-                for_ns=None if fault.for_s is None else round(fault.for_s * NS_PER_S),
-            )
+            yield _occurrence(plan, repeat, f"{base}#{counted[base]}", seed)
+
+
+def _occurrence(plan: FaultPlan, repeat: int, label: str, seed: int) -> Occurrence:
+    at_s = plan.at_s or 0.0
+    if plan.within_s is not None:
+        at_s = dice(seed, "fault", label).uniform(*plan.within_s)
+    shift_s = repeat * (plan.every_s or 0)
+    counts = plan.at_registration is not None
+    return Occurrence(
+        fault=label,
+        name=dice(seed, "which fault", label).choice(plan.names),
+        plan=plan,
+        at_ns=0 if counts else round((at_s + shift_s) * NS_PER_S),
+        at_registration=(plan.at_registration or 0) + repeat * (plan.every_registrations or 0),
+        delay_ns=round(shift_s * NS_PER_S) if counts else 0,
+        for_ns=None if plan.for_s is None else round(plan.for_s * NS_PER_S),
+    )

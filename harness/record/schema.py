@@ -20,7 +20,18 @@ from typing import ClassVar, Literal
 
 Outcome = Literal["ok", "failed", "unknown"]
 PhaseName = Literal["setup", "steady", "load", "heal", "settle", "final_read", "teardown"]
-FaultState = Literal["planned", "injected", "seen", "healed", "seen_healed", "not_seen", "not_healed", "refused"]
+FaultState = Literal[
+    "planned",
+    "injected",
+    "seen",
+    "healed",
+    "seen_healed",
+    "not_seen",
+    "not_healed",
+    "refused",  # this stack can't do it
+    "not_begun",  # the load was over before its moment came
+    "not_injected",  # breaking it failed; it was healed all the same
+]
 
 
 class Row:
@@ -54,7 +65,11 @@ class Fault(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Row):
-    """A steady-state probe was asked, before the first fault or after the last healing."""
+    """A steady-state probe was asked until it held or its time was up.
+
+    Before the first fault; after each healing (`fault` is the occurrence that was healed); and after the last one, when
+    the load is over (`fault` is empty). `took_ms` counts from the healing, or from the first asking, until it held.
+    """
 
     kind: ClassVar[str] = "probe"
     at_ns: int
@@ -62,6 +77,8 @@ class Probe(Row):
     when: Literal["before", "after"]
     holds: bool
     detail: str = ""
+    fault: str = ""
+    took_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
