@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from harness import __version__
 
@@ -181,17 +182,18 @@ def report(
 @app.command()
 def doctor() -> None:
     """What this machine can do, with the remedy for each lack."""
-    from rich.table import Table
-
     from harness.live.doctor import examine
 
     checks = examine()
-    table = Table("", "what", "found", "remedy", box=None, pad_edge=False)
     for check in checks:
-        table.add_row(
-            "[green]ok[/]" if check.ok else "[yellow]no[/]", check.name, check.found, "" if check.ok else check.remedy
+        console.print(
+            "[green]ok[/]" if check.ok else "[red]no[/]" if check.required else "[yellow]--[/]",
+            f"[bold]{check.name}[/]:",
+            escape(check.found),
+            highlight=False,
         )
-    console.print(table)
+        if not check.ok:
+            console.print(f"     {check.remedy}", style="yellow", markup=False, highlight=False)
     raise typer.Exit(Exit.PASS if all(check.ok or not check.required for check in checks) else Exit.ENVIRONMENT)
 
 

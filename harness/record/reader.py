@@ -138,7 +138,9 @@ def _request_table(path: Path) -> pa.Table | None:
     lines = b"".join(_request_lines(path))
     if not lines:
         return None
-    options = pa_json.ParseOptions(explicit_schema=pa.schema(list(REQUEST_COLUMNS.items())), unexpected_field_behavior="ignore")
+    options = pa_json.ParseOptions(
+        explicit_schema=pa.schema(list(REQUEST_COLUMNS.items())), unexpected_field_behavior="ignore"
+    )
     return pa_json.read_json(BytesIO(lines), parse_options=options)
 
 
