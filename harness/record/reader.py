@@ -76,8 +76,9 @@ class Record:
         """One row a request, columns of `REQUEST_COLUMNS`, in order of `start_ns`."""
         tables = [frame for path in self._load_files if (frame := _request_table(path)) is not None]
         if not tables:
-            return pa.schema(list(REQUEST_COLUMNS.items())).empty_table().to_pandas()
-        frame = pa.concat_tables(tables).to_pandas(strings_to_categorical=True)
+            empty: pd.DataFrame = pa.schema(list(REQUEST_COLUMNS.items())).empty_table().to_pandas()
+            return empty
+        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(strings_to_categorical=True)
         return frame.sort_values("start_ns", ignore_index=True)
 
     def rows(self, kind: type[AnyRow]) -> list[AnyRow]:
