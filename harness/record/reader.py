@@ -74,7 +74,7 @@ class Record:
     @cached_property
     def requests(self) -> pd.DataFrame:
         """One row a request, columns of `REQUEST_COLUMNS`, in order of `start_ns`."""
-        tables = [frame for path in self._load_files if (frame := _request_table(path)) is not None]
+        tables = [table for path in self._load_files if (table := _request_table(path)) is not None]
         if not tables:
             empty: pd.DataFrame = pa.schema(list(REQUEST_COLUMNS.items())).empty_table().to_pandas()
             return empty
