@@ -6,6 +6,7 @@ Commands import what they need when they run, so that `harness --help` and `harn
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ app = typer.Typer(
 )
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
+
+SETTING = re.compile(r"[\w-]+(\.[\w-]+)*\s*=.*", re.DOTALL)
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, e.g. reports/latest")]
 Out = Annotated[Path, typer.Option("--out", help="where run folders go")]
@@ -131,6 +134,7 @@ def run(
 
 def overrides(registrations: int | None, workers: int | None, settings: list[str]) -> dict[str, Any]:
     """Command-line values as scenario tables. Raises `BadFile` for a setting that is no `key=value`."""
+    import json
     import tomllib
 
     from harness.scenario import merged
@@ -142,14 +146,16 @@ def overrides(registrations: int | None, workers: int | None, settings: list[str
     }
     if load:
         tables["load"] = load
+    wrong = [text for text in settings if not SETTING.fullmatch(text)]
+    if wrong:
+        remedy = "e.g. load.users=20"
+        raise BadFile("--setting", [Mistake(key=text, problem="is no key=value", remedy=remedy) for text in wrong])
     for text in settings:
-        key, equals, value = text.partition("=")
+        key, _, value = text.partition("=")
         try:
-            tables = merged(tables, tomllib.loads(f"{key} = {value}") if equals else {})
-        except tomllib.TOMLDecodeError:
-            tables = merged(tables, tomllib.loads(f'{key} = "{value}"'))
-        if not equals:
-            raise BadFile("--setting", [Mistake(key=text, problem="is no key=value", remedy="e.g. load.users=20")])
+            tables = merged(tables, tomllib.loads(f"{key} = {value}"))
+        except tomllib.TOMLDecodeError:  # No TOML value: text that a shell has taken the quotes from.
+            tables = merged(tables, tomllib.loads(f"{key} = {json.dumps(value)}"))
     return tables
 
 
