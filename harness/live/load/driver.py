@@ -82,9 +82,11 @@ class LoadDriver:
         return LoadEnd(detail="; ".join(lost))
 
     async def stop(self, timeout_s: float) -> None:
-        """Ask the workers that still run to end (SIGINT, as Locust likes it), and kill them after `timeout_s`."""
-        running = [child for child in self._children if child.is_running()]
-        await asyncio.gather(*(child.end(timeout_s=timeout_s, by=signal.SIGINT) for child in running))
+        """Ask the workers to end (SIGINT, as Locust likes it), and kill them after `timeout_s`.
+
+        Those that have ended by themselves are seen to be gone too, which takes them out of the ledger.
+        """
+        await asyncio.gather(*(child.end(timeout_s=timeout_s, by=signal.SIGINT) for child in self._children))
 
 
 def lost_words(child: Child) -> str:
