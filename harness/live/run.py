@@ -57,14 +57,21 @@ async def run(prepared: Prepared, watch: Watch) -> Ran:
             await conducted.play()
         except asyncio.CancelledError:
             reason, detail = "interrupted", f"interrupted in phase {conducted.phase}"
-        except (EnvironmentTrouble, WaitTimeout) as error:
-            reason, detail = "environment", str(error)
-        except Exception as error:  # noqa: BLE001 - the harness's own fault: recorded, told, and never a pass
-            reason, detail = "error", f"{type(error).__name__}: {error}"
-    conducted.write_end(reason, detail or conducted.aborted)
-    return Ran(
-        folder=folder, reason="aborted" if conducted.aborted and reason == "completed" else reason, detail=detail
-    )
+        except Exception as error:  # noqa: BLE001 - whatever broke is recorded, told, and never a pass
+            reason, detail = why_it_broke(error)
+    if conducted.aborted and reason == "completed":
+        reason, detail = "aborted", conducted.aborted
+    conducted.write_end(reason, detail)
+    return Ran(folder=folder, reason=reason, detail=detail)
+
+
+def why_it_broke(error: Exception) -> tuple[EndReason, str]:
+    """The end reason and a sentence; of a group of errors the first plain one is the cause, the rest followed it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, EnvironmentTrouble | WaitTimeout):
+        return "environment", str(error)
+    return "error", f"{type(error).__name__}: {error}"
 
 
 class Conducted:
@@ -123,7 +130,7 @@ class Conducted:
         ledger = ChildLedger.create(self._plan.run_id)
         undo.callback(ledger.close)
         self._ledger = ledger
-        stack = await make_stack(self._prepared, self._plan, self._folder, ledger)
+        stack = await make_stack(self._prepared, self._plan, self._folder, ledger, tell=self._stack_says)
         self._stack = stack
         undo.push_async_callback(self._ended, stack)
         await stack.start()
@@ -223,6 +230,9 @@ class Conducted:
         self.phase = phase
         self._writer.append(Phase(at_ns=self._clock.now_ns(), phase=phase), now=True)
         self._watch.show(self._view())
+
+    def _stack_says(self, text: str) -> None:
+        self._note("stack", text)
 
     def _note(self, subject: str, text: str) -> None:
         self._writer.append(Note(at_ns=self._clock.now_ns(), subject=subject, text=text), now=True)

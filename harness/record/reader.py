@@ -74,10 +74,11 @@ class Record:
     @cached_property
     def requests(self) -> pd.DataFrame:
         """One row a request, columns of `REQUEST_COLUMNS`, in order of `start_ns`."""
-        tables = [frame for path in self._load_files if (frame := _request_table(path)) is not None]
+        tables = [table for path in self._load_files if (table := _request_table(path)) is not None]
         if not tables:
-            return pa.schema(list(REQUEST_COLUMNS.items())).empty_table().to_pandas()
-        frame = pa.concat_tables(tables).to_pandas(strings_to_categorical=True)
+            empty: pd.DataFrame = pa.schema(list(REQUEST_COLUMNS.items())).empty_table().to_pandas()
+            return empty
+        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(strings_to_categorical=True)
         return frame.sort_values("start_ns", ignore_index=True)
 
     def rows(self, kind: type[AnyRow]) -> list[AnyRow]:
@@ -138,7 +139,9 @@ def _request_table(path: Path) -> pa.Table | None:
     lines = b"".join(_request_lines(path))
     if not lines:
         return None
-    options = pa_json.ParseOptions(explicit_schema=pa.schema(list(REQUEST_COLUMNS.items())), unexpected_field_behavior="ignore")
+    options = pa_json.ParseOptions(
+        explicit_schema=pa.schema(list(REQUEST_COLUMNS.items())), unexpected_field_behavior="ignore"
+    )
     return pa_json.read_json(BytesIO(lines), parse_options=options)
 
 
