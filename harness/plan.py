@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import Field
 
@@ -16,7 +15,7 @@ from harness import tomlfile
 from harness.clock import NS_PER_S, dice
 from harness.scenario import FaultPlan, Scenario
 from harness.target import Target
-from harness.tomlfile import BadFile, Mistake
+from harness.tomlfile import Mistake
 
 SCHEMA_VERSION = 1
 
@@ -95,8 +94,8 @@ def registration(run_id: str, seed: int, n: int) -> Registration:
     )
 
 
-def check_together(scenario: Scenario, target: Target, scenario_file: Path) -> None:
-    """Raises `BadFile` with everything in the scenario that this target has no name for."""
+def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mistake]:
+    """Everything in the scenario that this target has no name for; `text` is the scenario file's, for the lines."""
     steps = ", ".join(target.steps)
     mistakes: list[tuple[tomlfile.Key, str, str, str]] = []
     if scenario.load.locustfile is None:
@@ -113,21 +112,16 @@ def check_together(scenario: Scenario, target: Target, scenario_file: Path) -> N
         if name not in target.settings:
             known = ", ".join(target.settings) or "none"
             mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
-    if mistakes:
-        text = scenario_file.read_text(encoding="utf-8") if scenario_file.is_file() else ""
-        raise BadFile(
-            scenario_file,
-            [
-                Mistake(
-                    key=tomlfile.dotted(key),
-                    line=tomlfile.line_of(key, text),
-                    value=repr(value),
-                    problem=problem,
-                    remedy=remedy,
-                )
-                for key, value, problem, remedy in mistakes
-            ],
+    return [
+        Mistake(
+            key=tomlfile.dotted(key),
+            line=tomlfile.line_of(key, text),
+            value=repr(value),
+            problem=problem,
+            remedy=remedy,
         )
+        for key, value, problem, remedy in mistakes
+    ]
 
 
 def backend_env(plan: Plan) -> dict[str, str]:

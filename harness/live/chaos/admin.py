@@ -15,7 +15,9 @@ CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10.0
 
 
-async def opened(stack: Stack, database: str = MAINTENANCE, *, timeout_s: float = CONNECT_TIMEOUT_S) -> asyncpg.Connection:
+async def opened(
+    stack: Stack, database: str = MAINTENANCE, *, timeout_s: float = CONNECT_TIMEOUT_S
+) -> asyncpg.Connection:
     """A session that its owner ends. Raises what asyncpg raises."""
     return await asyncpg.connect(
         stack.postgres.url(database),

@@ -71,6 +71,11 @@ class Conductor:
         """Occurrences that are broken now, oldest first."""
         return list(self._active)
 
+    @property
+    def broken(self) -> frozenset[Service]:
+        """Services that a fault in force keeps from working."""
+        return frozenset(active.fault.service for active in self._active.values())
+
     async def before_backend(self) -> None:
         """Inject what must be there before the backend starts."""
         for occurrence in self._timeline:
@@ -104,7 +109,7 @@ class Conductor:
 
     async def steady(self, when: Literal["before", "after"]) -> bool:
         """Ask the steady-state probes until they hold, within the scenario's bound."""
-        return await self._probes.hold(when, broken=self._broken())
+        return await self._probes.hold(when, broken=self.broken)
 
     async def _play(self, occurrence: Occurrence, load_started_ns: int) -> None:
         if not (occurrence.plan.from_start or occurrence.plan.at_phase == "steady"):
@@ -147,7 +152,7 @@ class Conductor:
             while not self._is_over(occurrence, since_ns):
                 await self._clock.sleep_until_ns(self._clock.now_ns() + POLL_NS)
             if await self._heal(active):
-                await self._probes.hold("after", broken=self._broken(), fault=occurrence.fault)
+                await self._probes.hold("after", broken=self.broken, fault=occurrence.fault)
 
     def _is_over(self, occurrence: Occurrence, since_ns: int) -> bool:
         until = occurrence.plan.until_registration
@@ -209,9 +214,6 @@ class Conductor:
             dice=dice(self._plan.seed, "fault's own", occurrence.fault),
             undoing=self._undoing,
         )
-
-    def _broken(self) -> frozenset[Service]:
-        return frozenset(active.fault.service for active in self._active.values())
 
     def _say(self, occurrence: Occurrence, state: FaultState, detail: str = "") -> None:
         row = FaultRow(

@@ -61,9 +61,7 @@ class Probes:
             detail = str(timeout)
         now_ns = self._clock.now_ns()
         took_ms = None if detail else (now_ns - begun_ns) / NS_PER_MS
-        row = Probe(
-            at_ns=now_ns, probe=name, when=when, holds=not detail, detail=detail, fault=fault, took_ms=took_ms
-        )
+        row = Probe(at_ns=now_ns, probe=name, when=when, holds=not detail, detail=detail, fault=fault, took_ms=took_ms)
         self._writer.append(row, now=True)
         return not detail
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -23,7 +22,9 @@ def toxic(kind: str, stream: Stream, **attributes: int | float) -> Toxic:
 
 def which_edge(default: str) -> str:
     """The option by which a fault of the network says where."""
-    chosen: str = option(default, "whose connections: the backend's to Postgres or Redis, or its clients'", choices=[*EDGE_OF])
+    chosen: str = option(
+        default, "whose connections: the backend's to Postgres or Redis, or its clients'", choices=[*EDGE_OF]
+    )
     return chosen
 
 

@@ -47,7 +47,7 @@ def _of_plan(here: Key, plan: FaultPlan) -> Iterator[tuple[Key, str, str, str]]:
             near = difflib.get_close_matches(name, catalogue(), n=1)
             remedy = f"did you mean '{near[0]}'?" if near else "`harness faults` lists them"
             yield (*here, "fault" if plan.fault else "any_of"), repr(name), "is no known fault", remedy
-    if plan.fault in catalogue():
+    if plan.fault is not None and plan.fault in catalogue():
         yield from _of_options((*here, "options"), plan.fault, plan.options)
 
 

@@ -17,7 +17,9 @@ class NetworkHalfOpen(Poisoned):
     """With its answers lost, a statement has been done and its client can't know."""
 
     name = "network.half_open"
-    text = "One direction of the edge is dead: requests arrive and are done, and their answers never come (or the reverse)"
+    text = (
+        "One direction of the edge is dead: requests arrive and are done, and their answers never come (or the reverse)"
+    )
     edge: str = which_edge("postgres")
     lost: str = option("answers", "which direction is dead", choices=[*STREAMS])
 

@@ -54,4 +54,5 @@ def options_of(fault: Any) -> list[Option]:
 
 
 def _option(each: Field[Any]) -> Option:
-    return Option(name=each.name, default=each.default, **each.metadata)
+    default: Any = each.default
+    return Option(name=each.name, default=default, **each.metadata)

@@ -34,7 +34,9 @@ class PostgresDatabaseRefused:
             remedy = Remedy(postgres=ground.stack.postgres.url("postgres"), statements=(allow,))
             ground.undoing.note(Service.POSTGRES, self._what, remedy)
             await connection.execute(f"ALTER DATABASE {quoted(self.chosen)} ALLOW_CONNECTIONS false")
-            await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", self.chosen)
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", self.chosen
+            )
 
     async def seen(self, ground: Ground) -> bool:
         return not await self._lets_in(ground)
@@ -64,7 +66,7 @@ class PostgresDatabaseRefused:
             return True  # Removed, so that there is nothing left to be refused.
 
     async def _drawn(self, ground: Ground, connection: asyncpg.Connection) -> str:
-        names = [row["datname"] for row in await connection.fetch(DATABASES)]
+        names = [str(row["datname"]) for row in await connection.fetch(DATABASES)]
         tenants = [name for name in names if re.search(ground.tenant_pattern, name)]
         if not tenants:
             raise CannotInject("there is no tenant's database yet; begin after some registrations")

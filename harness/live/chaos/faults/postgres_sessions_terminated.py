@@ -9,7 +9,9 @@ from harness.live.chaos.faults.protocol import CannotInject, Ground
 from harness.live.observe.postgres import APPLICATION
 from harness.live.stack import Capability, Service
 
-OTHERS = "SELECT pid, backend_start FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> $1"
+OTHERS = (
+    "SELECT pid, backend_start FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> $1"
+)
 TERMINATE = f"SELECT pg_terminate_backend(pid) FROM ({OTHERS}) AS others"
 
 

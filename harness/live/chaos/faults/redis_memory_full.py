@@ -29,7 +29,7 @@ class RedisMemoryFull:
     async def inject(self, ground: Ground) -> None:
         async with session(ground.stack.redis) as client:
             for name in SETTINGS:
-                self.before |= await client.config_get(name)
+                self.before[name] = str((await client.config_get(name))[name])
             remedy = Remedy(redis=str(ground.stack.redis), settings=self.before)
             ground.undoing.note(Service.REDIS, self.name, remedy)
             for name, value in SETTINGS.items():
