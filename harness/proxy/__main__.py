@@ -1,3 +1,5 @@
 import sys
+
 from harness.proxy.cli import main
+
 sys.exit(main(sys.argv[1:]))

@@ -1,10 +1,16 @@
 """Hedge: a small asyncio proxy speaking enough of the contract."""
 from __future__ import annotations
-import argparse, asyncio, json, signal, sys
+
+import argparse
+import asyncio
+import json
+import signal
 from pathlib import Path
+
 from harness.clock import Clock
-from harness.record.schema import Opened, Closed
+from harness.record.schema import Closed, Opened
 from harness.record.writer import RowWriter
+
 
 class Proxy:
     def __init__(self, server, name, upstream, listen):
@@ -74,7 +80,7 @@ class Server:
                     if k.lower()=="content-length": n=int(v)
                 body=await r.readexactly(n) if n else b""
                 try: st,out=await self.route(m,path,json.loads(body) if body else {})
-                except KeyError as e: st,out=404,{"error":"proxy not found","status":404}
+                except KeyError: st,out=404,{"error":"proxy not found","status":404}
                 except OSError as e: st,out=500,{"error":str(e),"status":500}
                 d=b"" if out is None else json.dumps(out).encode()
                 w.write(f"HTTP/1.1 {st} X\r\nContent-Type: application/json\r\nContent-Length: {len(d)}\r\n\r\n".encode()+d); await w.drain()
@@ -111,7 +117,7 @@ class Server:
         return 404,{"error":"nope","status":404}
 async def amain(a):
     s=Server(a); srv=await asyncio.start_server(s.http,a.host,a.port)
-    stop=asyncio.Event(); 
+    stop=asyncio.Event()
     for sg in (signal.SIGTERM,signal.SIGINT): asyncio.get_running_loop().add_signal_handler(sg,stop.set)
     h,p=srv.sockets[0].getsockname()[:2]
     if a.port_file: Path(a.port_file).write_text(f"{h}:{p}")
