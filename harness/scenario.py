@@ -41,6 +41,12 @@ class Operations(Strict):
     zipf_exponent: Annotated[float, Field(ge=0, le=5)] = 1.1
     when: Literal["beside", "after"] = Field("beside", description="beside the registrations, or after the last one")
 
+    @model_validator(mode="after")
+    def _something_ends_them(self) -> Self:
+        if self.when == "after" and self.count is None:
+            raise ValueError("nothing says when operations after the registrations end; set count")
+        return self
+
 
 class Load(Strict):
     """How registrations arrive, how many, and what each new tenant does."""
@@ -49,6 +55,7 @@ class Load(Strict):
     registrations: Annotated[int, Field(ge=1, le=1_000_000)] | None = 20
     duration_s: PositiveSeconds | None = Field(None, description="instead of `registrations`")
     users: Annotated[int, Field(ge=1, le=10_000)] = 5
+    wait_s: Annotated[float, Field(ge=0, le=3600)] = Field(0, description="a closed user's pause after each tenant")
     rate_per_s: Rate | None = None
     stages: list[Stage] = Field([])
     processes: Annotated[int, Field(ge=1, le=64)] = 1
@@ -59,21 +66,36 @@ class Load(Strict):
         120, description="after this the load is stopped and what is left is not started"
     )
     request_timeout_s: PositiveSeconds = 30
+    poll_every_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
+        100, description="between two asks whether a registration that was accepted for later is done"
+    )
     lag_limit_ms: Annotated[float, Field(gt=0)] = Field(
         250, description="p99 lateness above which the run is generator-limited"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _another_end_replaces_the_default_number(cls, tables: Any) -> Any:
+        """A duration or stages end a load; the default number of registrations is not meant besides."""
+        if isinstance(tables, Mapping) and "registrations" not in tables and {"duration_s", "stages"} & set(tables):
+            return {**tables, "registrations": None}
+        return tables
+
     @model_validator(mode="after")
     def _arrival_is_said_once(self) -> Self:
-        if self.flow[0] != "register" and self.locustfile is None:
-            raise ValueError("flow must begin with 'register'; put it first")
+        if not self.flow[0].startswith("register") and self.locustfile is None:
+            raise ValueError("flow must begin with 'register' (or a step 'register_...'); put it first")
+        if self.model == "sequential" and self.processes > 1:
+            raise ValueError("sequential is one registration after another; set processes = 1 or model = 'closed'")
+        if self.model == "closed" and self.locustfile is None and self.users < self.processes:
+            raise ValueError(f"{self.processes} processes have only {self.users} users; raise users or lower processes")
         if self.model == "open" and self.rate_per_s is None and not self.stages:
             raise ValueError("an open model needs a rate; set rate_per_s or [[load.stages]]")
         if self.rate_per_s is not None and self.stages:
             raise ValueError("rate_per_s and stages exclude each other; keep one")
         if self.model != "open" and (self.rate_per_s is not None or self.stages):
             raise ValueError(f"a rate has no meaning in a {self.model} model; set model = 'open' or remove the rate")
-        if self.registrations is None and self.duration_s is None and self.locustfile is None:
+        if self.registrations is None and self.duration_s is None and not self.stages and self.locustfile is None:
             raise ValueError("nothing says when the load ends; set registrations or duration_s")
         return self
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.judge.generator import limited
 from harness.judge.model import Finding
 from harness.record.reader import Record
-from harness.record.schema import FinalRead, Trailer
+from harness.record.schema import REGISTER, FinalRead, Trailer
 
 
 def doubts(record: Record, findings: Sequence[Finding]) -> list[str]:
@@ -41,7 +41,7 @@ def _load(record: Record) -> list[str]:
     found = [*lost_workers(record), *([limit] if limit else [])]
     if not len(requests):
         return [*found, "no request was sent"]
-    first = record.plan.scenario.load.flow[0]
+    first = REGISTER
     if not ((requests["step"] == first) & (requests["outcome"] == "ok")).any():
         return [*found, "no registration was acknowledged"]
     return found

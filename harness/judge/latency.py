@@ -20,6 +20,7 @@ from harness.judge.generator import limited
 from harness.judge.model import Finding
 from harness.judge.windows import merged, overlaps, windows
 from harness.record.reader import Record
+from harness.record.schema import REGISTER
 
 N_MIN = {50: 2, 95: 20, 99: 100}
 Milliseconds = npt.NDArray[np.float64]
@@ -50,7 +51,7 @@ def latency(record: Record) -> list[Finding]:
     return [
         finding
         for phase, rows in by_phase(record, frame)
-        for step, of_step in _by_step(rows, record.plan.scenario.load.flow[0])
+        for step, of_step in _by_step(rows, REGISTER)
         for measure in MEASURES
         for finding in _findings(step, measure, of_step, phase, missing)
     ]

@@ -17,7 +17,7 @@ from harness.judge.latency import by_phase
 from harness.judge.making import counted
 from harness.judge.model import Evidence, Finding
 from harness.record.reader import Record
-from harness.record.schema import Intent, Outcome, Trailer
+from harness.record.schema import REGISTER, Intent, Outcome, Trailer
 
 BEST: tuple[Outcome, ...] = ("ok", "unknown", "failed")
 
@@ -48,7 +48,7 @@ def outcomes(record: Record) -> Outcomes:
 def registering(record: Record) -> pd.DataFrame:
     """The requests that register a tenant."""
     requests = record.requests
-    return requests[requests["step"] == record.plan.scenario.load.flow[0]]
+    return requests[requests["step"] == REGISTER]
 
 
 def registrations(record: Record) -> list[Finding]:

@@ -57,14 +57,25 @@ async def run(prepared: Prepared, watch: Watch) -> Ran:
             await conducted.play()
         except asyncio.CancelledError:
             reason, detail = "interrupted", f"interrupted in phase {conducted.phase}"
-        except (EnvironmentTrouble, WaitTimeout) as error:
-            reason, detail = "environment", str(error)
-        except Exception as error:  # noqa: BLE001 - the harness's own fault: recorded, told, and never a pass
-            reason, detail = "error", f"{type(error).__name__}: {error}"
-    conducted.write_end(reason, detail or conducted.aborted)
-    return Ran(
-        folder=folder, reason="aborted" if conducted.aborted and reason == "completed" else reason, detail=detail
-    )
+        except Exception as error:  # noqa: BLE001 - whatever broke is recorded, told, and never a pass
+            reason, detail = why_it_broke(error)
+    if conducted.aborted and reason == "completed":
+        reason, detail = "aborted", conducted.aborted
+    try:
+        conducted.write_end(reason, detail)
+    except OSError as error:
+        # A full disk, say: without end.json the record is never a pass, and everything that was started has ended.
+        reason, detail = "environment", f"the record could not be written: {error}"
+    return Ran(folder=folder, reason=reason, detail=detail)
+
+
+def why_it_broke(error: Exception) -> tuple[EndReason, str]:
+    """The end reason and a sentence; of a group of errors the first plain one is the cause, the rest followed it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, EnvironmentTrouble | WaitTimeout):
+        return "environment", str(error)
+    return "error", f"{type(error).__name__}: {error}"
 
 
 class Conducted:
@@ -94,7 +105,7 @@ class Conducted:
             stack, conductor = await self._set_up(undo)
             await self._steady(conductor, "before")
             observers = await self._observe(stack, undo)
-            await self._load(stack, conductor, undo)
+            await self._load(stack, conductor, observers, undo)
             await self._settle(stack, conductor, observers)
             self._enter("final_read")
             await final_read(self._plan, stack, self._folder, clock=self._clock)
@@ -123,7 +134,7 @@ class Conducted:
         ledger = ChildLedger.create(self._plan.run_id)
         undo.callback(ledger.close)
         self._ledger = ledger
-        stack = await make_stack(self._prepared, self._plan, self._folder, ledger)
+        stack = await make_stack(self._prepared, self._plan, self._folder, ledger, tell=self._stack_says)
         self._stack = stack
         undo.push_async_callback(self._ended, stack)
         await stack.start()
@@ -156,7 +167,7 @@ class Conducted:
         self._observers = observers
         return observers
 
-    async def _load(self, stack: Stack, conductor: Conductor, undo: AsyncExitStack) -> None:
+    async def _load(self, stack: Stack, conductor: Conductor, observers: Observers, undo: AsyncExitStack) -> None:
         """The load and the faults beside it. The load ends by itself, by its deadline or by an abort rule."""
         self._enter("load")
         driver = LoadDriver(self._plan, self._folder, client=stack.client, clock=self._clock, ledger=self._ledger)
@@ -165,13 +176,17 @@ class Conducted:
         self._driver = driver
         async with asyncio.TaskGroup() as group:
             faults = group.create_task(conductor.run(self._clock.now_ns()))
-            crashes = group.create_task(self._watch_backend(stack, conductor))
+            watching = [
+                group.create_task(self._watch_backend(stack, conductor)),
+                group.create_task(observers.broken()),
+            ]
             ended = await driver.wait()
             if ended.detail:
                 self._note("load", ended.detail)
             conductor.load_ended()
             await faults
-            crashes.cancel()
+            for task in watching:
+                task.cancel()
 
     async def _settle(self, stack: Stack, conductor: Conductor, observers: Observers) -> None:
         """Heal, let the steady state come back, leave the system alone, then take the samples that count."""
@@ -223,6 +238,9 @@ class Conducted:
         self.phase = phase
         self._writer.append(Phase(at_ns=self._clock.now_ns(), phase=phase), now=True)
         self._watch.show(self._view())
+
+    def _stack_says(self, text: str) -> None:
+        self._note("stack", text)
 
     def _note(self, subject: str, text: str) -> None:
         self._writer.append(Note(at_ns=self._clock.now_ns(), subject=subject, text=text), now=True)

@@ -22,6 +22,9 @@ Outcome = Literal["ok", "failed", "unknown"]
 PhaseName = Literal["setup", "steady", "load", "heal", "settle", "final_read", "teardown"]
 FaultState = Literal["planned", "injected", "seen", "healed", "seen_healed", "not_seen", "not_healed", "refused"]
 
+# The step of the row that stands for a whole registration, however the target file names the step that was sent.
+REGISTER = "register"
+
 
 class Row:
     """Base of all rows; `kind` names the class in the file."""
@@ -105,9 +108,11 @@ class Intent(Row):
 class Request(Row):
     """One request, whatever became of it.
 
-    `n` is the registration number its flow belongs to (null for background operations), `tenant` the harness's own
-    label of the tenant (see `plan.Registration`), `tenant_id` what the target calls it once known. `sent` says whether
-    any byte of the request may have left; a request cut off after that is `unknown`, one cut off before is `failed`.
+    A registration that is acknowledged later, by a polled step, is one row `register` that lasts until then; each poll
+    is a row of its own. `n` is the registration number its flow belongs to (null for background operations), `tenant`
+    the harness's own label of the tenant (see `plan.Registration`), `tenant_id` what the target calls it once known.
+    `sent` says whether any byte of the request may have left; a request cut off after that is `unknown`, one cut off
+    before is `failed`.
     """
 
     kind: ClassVar[str] = "request"
@@ -130,7 +135,10 @@ class Request(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag(Row):
-    """The load generator's own health over the last interval: its worst lateness, and how long its loop stood still."""
+    """The load generator's own health over the last interval: its worst lateness, and how long its loop stood still.
+
+    One row for every quarter of a second, also for those that a frozen process missed.
+    """
 
     kind: ClassVar[str] = "lag"
     at_ns: int
@@ -141,7 +149,12 @@ class Lag(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trailer(Row):
-    """The last row of a worker's file; without it the worker was lost. Counts are of registrations."""
+    """The last row of a worker's file; without it the worker was lost.
+
+    Counts are of registrations but for `operations_planned` (null where nothing bounds them) and `operations`, those
+    of the background mix that were begun. `clock_offset_ns` was added to the worker's own clock in every row;
+    `clock_error_ns` bounds how far it may be off.
+    """
 
     kind: ClassVar[str] = "trailer"
     at_ns: int
@@ -154,6 +167,9 @@ class Trailer(Row):
     rows: int
     reason: str
     clock_offset_ns: int = 0
+    clock_error_ns: int = 0
+    operations_planned: int | None = 0
+    operations: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.live.child import Child
 from harness.live.children import ChildLedger
+from harness.live.load.arrival import arrivals
 from harness.live.progress import Progress
 from harness.live.stack import Address
 from harness.plan import Plan
@@ -37,6 +38,7 @@ class LoadDriver:
         self._client = client
         self._clock = clock
         self._ledger = ledger
+        self._planned = arrivals(plan.scenario.load)
         self._children: list[Child] = []
         self._tails: list[Tail] = []
 
@@ -58,7 +60,7 @@ class LoadDriver:
         for tail in self._tails:
             tail.read()
         return Progress(
-            planned=self._plan.scenario.load.registrations,
+            planned=self._planned,
             started=sum(tail.started for tail in self._tails),
             ok=sum(tail.outcomes["ok"] for tail in self._tails),
             failed=sum(tail.outcomes["failed"] for tail in self._tails),
@@ -76,13 +78,22 @@ class LoadDriver:
                 await self.stop(GRACE_S)
                 return LoadEnd(detail="the load workers did not end by their deadline and were stopped")
             await asyncio.sleep(POLL_S)
-        lost = [child.name for child, tail in zip(self._children, self._tails, strict=True) if not tail.ended()]
-        return LoadEnd(detail=f"ended without their last word: {', '.join(lost)}; see logs/" if lost else "")
+        lost = [lost_words(child) for child, tail in zip(self._children, self._tails, strict=True) if not tail.ended()]
+        return LoadEnd(detail="; ".join(lost))
 
     async def stop(self, timeout_s: float) -> None:
-        """Ask the workers that still run to end (SIGINT, as Locust likes it), and kill them after `timeout_s`."""
-        running = [child for child in self._children if child.is_running()]
-        await asyncio.gather(*(child.end(timeout_s=timeout_s, by=signal.SIGINT) for child in running))
+        """Ask the workers to end (SIGINT, as Locust likes it), and kill them after `timeout_s`.
+
+        Those that have ended by themselves are seen to be gone too, which takes them out of the ledger.
+        """
+        await asyncio.gather(*(child.end(timeout_s=timeout_s, by=signal.SIGINT) for child in self._children))
+
+
+def lost_words(child: Child) -> str:
+    """How a worker without a trailer ended, with the last line it wrote."""
+    code = child.exit_code
+    how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+    return f"{child.name} {how} without its last word: {child.log_tail().splitlines()[-1].strip()}"
 
 
 class Tail:

@@ -137,6 +137,8 @@ class EmbeddedStack:
         child = self._child(service)
         if child and child.is_running():
             raise EnvironmentTrouble(f"{service} is running already")
+        if child:
+            await child.kill()  # It ended by itself: see that all of it is gone before its successor starts.
         starts: dict[Service, Callable[[], Awaitable[None]]] = {
             Service.POSTGRES: self._postgres_started,
             Service.REDIS: self._redis_up,
