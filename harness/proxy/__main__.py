@@ -1,5 +1,3 @@
 import sys
-
 from harness.proxy.cli import main
-
 sys.exit(main(sys.argv[1:]))
