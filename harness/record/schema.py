@@ -33,6 +33,9 @@ FaultState = Literal[
     "not_injected",  # breaking it failed; it was healed all the same
 ]
 
+# The step of the row that stands for a whole registration, however the target file names the step that was sent.
+REGISTER = "register"
+
 
 class Row:
     """Base of all rows; `kind` names the class in the file."""
