@@ -1,4 +1,4 @@
-"""One warm embedded stack for the tests of faults, with the probe backend on it: faults are healed, so it can serve all."""
+"""One warm embedded stack for all tests of faults, with the probe backend on it: whatever is broken is healed again."""
 
 from __future__ import annotations
 

@@ -50,9 +50,7 @@ async def test_takes_effect_and_is_healed(ground: Ground, name: str) -> None:
         await fault.heal(ground)
     await wait_until(lambda: fault.healed(ground), what=f"{name} to be healed", timeout_s=PATIENCE_S)
     if shows.lasts:
-        await wait_until(
-            lambda: _well(ground, name), what=f"nobody to feel {name} any more", timeout_s=PATIENCE_S
-        )
+        await wait_until(lambda: _well(ground, name), what=f"nobody to feel {name} any more", timeout_s=PATIENCE_S)
     await fault.heal(ground)
 
 
