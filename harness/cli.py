@@ -6,6 +6,7 @@ Commands import what they need when they run, so that `harness --help` and `harn
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ app = typer.Typer(
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
 
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 SETTING = re.compile(r"[\w-]+(\.[\w-]+)*\s*=.*", re.DOTALL)
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, e.g. reports/latest")]
@@ -83,6 +85,11 @@ def told() -> Iterator[None]:
         raise typer.Exit(Exit.USAGE) from None
     except EnvironmentTrouble as trouble:
         errors.print(str(trouble), style="red", markup=False, highlight=False)
+        raise typer.Exit(Exit.ENVIRONMENT) from None
+    except OSError as trouble:
+        if trouble.errno not in DISK_TROUBLE:
+            raise
+        errors.print(f"{trouble}; free some space, or name another folder", style="red", markup=False, highlight=False)
         raise typer.Exit(Exit.ENVIRONMENT) from None
 
 

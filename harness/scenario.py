@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from harness import tomlfile
 from harness.abort_rule import AbortRule
-from harness.gate import Gate, GateBound, Phase, PhasedBound
+from harness.gate import Gate, GateBound, Phase
 from harness.tomlfile import Strict
 
 Size = Literal["short", "full"]
@@ -194,18 +194,47 @@ class Scenario(Strict):
     gates: dict[str, GateBound] = Field({}, description="finding -> bound; the strict defaults hold besides")
 
     def all_gates(self) -> list[Gate]:
-        """The scenario's gates over the strict defaults, by finding."""
-        written: dict[str, int | PhasedBound] = {**DEFAULT_GATES, **self.gates}
-        return [Gate.of(name, bound) for name, bound in written.items()]
+        """The scenario's gates, and the strict defaults that it does not write over."""
+        defaults = {name: bound for name, bound in DEFAULT_GATES.items() if name not in self.gates}
+        return [
+            *(Gate.of(name, bound, by_default=True) for name, bound in defaults.items()),
+            *(Gate.of(name, bound) for name, bound in self.gates.items()),
+        ]
 
 
+# What a backend without faults shows, whatever the scenario: docs/findings.md says how each is judged.
 DEFAULT_GATES: dict[str, int] = {
     "leaks": 0,
+    "ledger_mismatch": 0,
+    "cache_over_limit": 0,
     "unaccounted_connections": 0,
+    "connection_growth_per_registration": 0,
+    "redis_clients_growth": 0,
+    "descriptor_growth": 0,
+    "thread_growth": 0,
+    "registrations_unaccounted": 0,
     "lost": 0,
     "orphans": 0,
-    "registrations_unaccounted": 0,
+    "ghosts": 0,
+    "duplicates": 0,
+    "corrupted": 0,
+    "own_data_wrong": 0,
     "crashes": 0,
+    "health_wrong": 0,
+    "event_loop_blocked": 0,
+    "isolation_breaches": 0,
+    "token_breaches": 0,
+    "rate_limit_bypass": 0,
+    "redis_reconnects": 0,
+    "redis_backoff": 0,
+    "redis_announcements": 0,
+    "log_spam": 0,
+    "redis_fallback": 0,
+    "service_during_fault": 0,
+    "stale_pool": 0,
+    "slots_exhausted": 0,
+    "api_contract": 0,
+    "error_details": 0,
 }
 
 

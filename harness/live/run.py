@@ -63,7 +63,11 @@ async def run(prepared: Prepared, watch: Watch) -> Ran:
             reason, detail = why_it_broke(error)
     if conducted.aborted and reason == "completed":
         reason, detail = "aborted", conducted.aborted
-    conducted.write_end(reason, detail)
+    try:
+        conducted.write_end(reason, detail)
+    except OSError as error:
+        # A full disk, say: without end.json the record is never a pass, and everything that was started has ended.
+        reason, detail = "environment", f"the record could not be written: {error}"
     return Ran(folder=folder, reason=reason, detail=detail)
 
 
@@ -104,7 +108,7 @@ class Conducted:
             stack, conductor = await self._set_up(undo)
             await self._steady(conductor, "before")
             observers = await self._observe(stack, undo)
-            await self._load(stack, conductor, undo)
+            await self._load(stack, conductor, observers, undo)
             await self._settle(stack, conductor, observers)
             self._enter("final_read")
             await final_read(self._plan, stack, self._folder, clock=self._clock)
@@ -166,7 +170,7 @@ class Conducted:
         self._observers = observers
         return observers
 
-    async def _load(self, stack: Stack, conductor: Conductor, undo: AsyncExitStack) -> None:
+    async def _load(self, stack: Stack, conductor: Conductor, observers: Observers, undo: AsyncExitStack) -> None:
         """The load and the faults beside it. The load ends by itself, by its deadline or by an abort rule."""
         self._enter("load")
         driver = LoadDriver(self._plan, self._folder, client=stack.client, clock=self._clock, ledger=self._ledger)
@@ -175,15 +179,21 @@ class Conducted:
         self._driver = driver
         async with asyncio.TaskGroup() as group:
             faults = group.create_task(conductor.run(self._clock.now_ns()))
-            crashes = group.create_task(self._watch_backend(stack, conductor))
             aborting = group.create_task(self._watch_abort(driver, conductor))
+            watching = [
+                group.create_task(self._watch_backend(stack, conductor)),
+                group.create_task(observers.broken()),
+            ]
             ended = await driver.wait()
             aborting.cancel()
             if ended.detail:
                 self._note("load", ended.detail)
             conductor.load_ended()
-            await faults
-            crashes.cancel()
+            if self.aborted:
+                faults.cancel()  # What is in force is healed next; nobody waits for its time to be over.
+            await asyncio.wait([faults])
+            for task in watching:
+                task.cancel()
 
     async def _settle(self, stack: Stack, conductor: Conductor, observers: Observers) -> None:
         """Heal, let the steady state come back, leave the system alone, then take the samples that count."""

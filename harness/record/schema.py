@@ -22,6 +22,9 @@ Outcome = Literal["ok", "failed", "unknown"]
 PhaseName = Literal["setup", "steady", "load", "heal", "settle", "final_read", "teardown"]
 FaultState = Literal["planned", "injected", "seen", "healed", "seen_healed", "not_seen", "not_healed", "refused"]
 
+# The step of the row that stands for a whole registration, however the target file names the step that was sent.
+REGISTER = "register"
+
 
 class Row:
     """Base of all rows; `kind` names the class in the file."""
