@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lately:
-    """The last `seconds`: requests of every step with an outcome, those not ok, the p95 response time; and the workers."""
+    """The last `seconds`: requests of every step with an outcome, those not ok, p95 response time; and the workers."""
 
     seconds: float = 5.0
     requests: int = 0
