@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness import tomlfile
-from harness.gate import Gate, GateBound
+from harness.abort_rule import AbortRule
+from harness.gate import Gate, GateBound, Phase
 from harness.tomlfile import Strict
 
 Size = Literal["short", "full"]
@@ -191,10 +192,34 @@ class Observe(Strict):
     )
 
 
-class Abort(Strict):
-    """Ends the load early when it holds, e.g. `failed > 50% over 5s`, `p95(register) > 2s over 10s`."""
+def _abort_rule(text: str) -> str:
+    AbortRule.parsed(text)
+    return text
 
-    when: str
+
+AbortText = Annotated[str, AfterValidator(_abort_rule)]
+
+
+class Abort(Strict):
+    """Ends the load early: when a rule holds, or unless it does. See `harness.abort_rule` for what a rule may say.
+
+    In a phase (before the first fault, during faults, after the last was healed) only that phase's requests count, and
+    a rule is asked once the phase has lasted for the rule's window.
+    """
+
+    when: AbortText | None = Field(None, description="e.g. 'failed > 50% for 5s'")
+    unless: AbortText | None = Field(None, description="e.g. 'p95(register) < 2s over 10s'")
+    phase: Phase = "all"
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if (self.when is None) == (self.unless is None):
+            raise ValueError("needs one condition; set either when or unless")
+        return self
+
+    @property
+    def rule(self) -> AbortRule:
+        return AbortRule.parsed(self.when or self.unless or "")
 
 
 class Scenario(Strict):

@@ -29,7 +29,7 @@ class LongUser(User):
 class FlowLoad:
     """This worker's share of registrations and operations. `users` says how many of which Locust user it takes."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, begun_ns: int) -> None:
         load = generator.load
         flow = Flow(
             generator.plan.target,
@@ -39,7 +39,7 @@ class FlowLoad:
             now_ns=generator.now_ns,
             going=lambda: not generator.stopped,
         )
-        self.registrations = Registrations(generator, flow, self._registered)
+        self.registrations = Registrations(generator, flow, self._registered, begun_ns)
         self.background: Background | None = None
         self.users: dict[str, int] = {}
         self.user_classes: list[type[User]] = []

@@ -32,16 +32,16 @@ from harness.plan import Plan
 from harness.record.schema import Request, Trailer
 from harness.record.writer import RowWriter
 
-EXIT_LOST = 70  # EX_SOFTWARE of sysexits.h
+GO_POLL_S = 0.005
 
 
 class Worker:
     """This process's share of the load, on a Locust environment whose runner counts what is told to it."""
 
-    def __init__(self, generator: Generator, environment: Environment) -> None:
+    def __init__(self, generator: Generator, environment: Environment, begun_ns: int) -> None:
         self._generator = generator
         self._environment = environment
-        self._load = FlowLoad(generator)
+        self._load = FlowLoad(generator, begun_ns)
         environment.user_classes = self._load.user_classes
         # A user that Locust stops gets the time to end its request: one that is cut off would be in no row.
         environment.stop_timeout = generator.load.request_timeout_s
@@ -95,6 +95,7 @@ def main() -> int:
     parser.add_argument("--events", type=Path, required=True)
     parser.add_argument("--host", required=True, help="HOST:PORT of the backend, through the client edge")
     parser.add_argument("--worker", required=True, help="I/COUNT")
+    parser.add_argument("--go", type=Path, help="a file that will tell the moment to begin, in ns of the run's clock")
     arguments = parser.parse_args()
     share = Share.parsed(arguments.worker)
     environment = Environment(host=f"http://{arguments.host}")
@@ -103,9 +104,22 @@ def main() -> int:
     generator = Generator(plan, share, recorder, name=f"load-{share.index}", host=arguments.host)
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, generator.stop, "stopped")
-    worker = Worker(generator, environment)
-    worker.run(environment.create_local_runner())
+    runner = environment.create_local_runner()
+    generator.ready()
+    begun_ns = moment_to_begin(generator, arguments.go)
+    Worker(generator, environment, begun_ns).run(runner)
     return 0
+
+
+def moment_to_begin(generator: Generator, go: Path | None) -> int:
+    """Wait for the moment that the parent has all workers begin at; without one, begin now."""
+    while go is not None and not generator.stopped:
+        if go.exists():
+            begun_ns = int(go.read_text())
+            generator.wait_until(begun_ns)
+            return begun_ns
+        gevent.sleep(GO_POLL_S)
+    return generator.now_ns()
 
 
 if __name__ == "__main__":
