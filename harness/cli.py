@@ -6,6 +6,7 @@ Commands import what they need when they run, so that `harness --help` and `harn
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ app = typer.Typer(
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
 
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 SETTING = re.compile(r"[\w-]+(\.[\w-]+)*\s*=.*", re.DOTALL)
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, e.g. reports/latest")]
@@ -84,6 +86,11 @@ def told() -> Iterator[None]:
     except EnvironmentTrouble as trouble:
         errors.print(str(trouble), style="red", markup=False, highlight=False)
         raise typer.Exit(Exit.ENVIRONMENT) from None
+    except OSError as trouble:
+        if trouble.errno not in DISK_TROUBLE:
+            raise
+        errors.print(f"{trouble}; free some space, or name another folder", style="red", markup=False, highlight=False)
+        raise typer.Exit(Exit.ENVIRONMENT) from None
 
 
 def _version(wanted: bool) -> None:
@@ -109,7 +116,7 @@ def run(
     size: Annotated[SizeChoice | None, typer.Option(help="the scenario's short or full size")] = None,
     seed: Annotated[int | None, typer.Option(help="replays the timeline and the tenants of that seed")] = None,
     registrations: Annotated[int | None, typer.Option(min=1, help="how many tenants to register")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="load processes")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="load processes on this machine")] = None,
     setting: Annotated[
         list[str] | None, typer.Option(help="a scenario key, e.g. load.users=20 or settings.cache_limit=5")
     ] = None,
@@ -126,13 +133,13 @@ def run(
             stack=stack.value,
             size=size.value if size else None,
             seed=seed,
-            overrides=overrides(registrations, workers, setting or []),
+            overrides=overrides(registrations, processes, setting or []),
             out=out,
         )
         raise typer.Exit(run_and_judge(request, console))
 
 
-def overrides(registrations: int | None, workers: int | None, settings: list[str]) -> dict[str, Any]:
+def overrides(registrations: int | None, processes: int | None, settings: list[str]) -> dict[str, Any]:
     """Command-line values as scenario tables. Raises `BadFile` for a setting that is no `key=value`."""
     import json
     import tomllib
@@ -142,7 +149,7 @@ def overrides(registrations: int | None, workers: int | None, settings: list[str
 
     tables: dict[str, Any] = {}
     load = {
-        key: value for key, value in (("registrations", registrations), ("processes", workers)) if value is not None
+        key: value for key, value in (("registrations", registrations), ("processes", processes)) if value is not None
     }
     if load:
         tables["load"] = load

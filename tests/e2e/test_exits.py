@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -182,6 +184,28 @@ def test_a_backend_that_cannot_start_is_exit_4(product: Product, short: Path, tm
     code, output = product.run(short, BACKEND_PROVISIONING="no-such-mode")
     assert code == 4, output
     assert product.json("end.json")["reason"] == "environment"
+    assert product.left_behind() == []
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that fills up amid a run."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_exit_4_and_leaves_nothing(product: Product, short: Path, full_disk: Path) -> None:
+    """A record that can't be written ends the run with one message, never with a pass, and nothing stays."""
+    where = ("--stack", "embedded", "--out", str(full_disk / "runs"), "--registrations", "40")
+    code, output = product.call("run", str(short), *where)
+    assert code == 4, output
+    assert "No space left" in output
+    assert "Traceback" not in output
     assert product.left_behind() == []
 
 
