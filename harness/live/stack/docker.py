@@ -62,7 +62,8 @@ class DockerStack:
     """Containers on a bridge network of the run's own, every published port on 127.0.0.1 and the same for good.
 
     Inside, services find each other by alias, which follows a restarted container to its new address; the backend
-    only knows the fault proxy's. `tell` hears of pulls and builds; `proxy_events` is the file that gets the wire ledger.
+    only knows the fault proxy's. `tell` hears of pulls and builds; `proxy_events` is the wire
+    ledger's file.
     """
 
     def __init__(
