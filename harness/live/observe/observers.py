@@ -71,6 +71,12 @@ class Observers:
         self._tasks = [asyncio.create_task(self._sampling(source)) for source in self._sources]
         self._tasks.append(asyncio.create_task(self._checking()))
 
+    async def broken(self) -> None:
+        """Wait until an observer is ended by its own trouble, a full disk say, and raise that: a run needs all."""
+        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
     async def stop(self) -> None:
         """End sampling and close the connections. Raises what ended an observer early, a full disk say."""
         for task in self._tasks:
