@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from typing import Any
@@ -94,7 +95,8 @@ def test_an_address_in_use_stores_nothing(control: Control) -> None:
 
 def test_keys_are_read_as_go_reads_them(control: Control) -> None:
     """Any case, unknown ones ignored, null leaves the default, and the content type does not matter."""
-    raw = '{"NAME":"p","Upstream":"%s","listen":"127.0.0.1:0","enabled":null,"other":[1]} trailing' % UPSTREAM
+    given = {"NAME": "p", "Upstream": UPSTREAM, "listen": "127.0.0.1:0", "enabled": None, "other": [1]}
+    raw = json.dumps(given) + " trailing"
     answer = control.http.post("/proxies", content=raw, headers={"content-type": "text/html"})
     assert answer.status_code == 201
     assert answer.json()["enabled"]
