@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -124,8 +125,6 @@ def _outcome(prepared: Prepared, console: Console) -> Outcome:
 
 def _written_index(out: Path, console: Console) -> None:
     """`index.html` beside the runs, where the report half can write one."""
-    if find_spec("harness.report.index") is None:
-        return
-    from harness.report.index import write_index
-
-    console.print(f"index: {write_index(out)}", markup=False, highlight=False)
+    if find_spec("harness.report.index") is not None:
+        index = import_module("harness.report.index").write_index(out)
+        console.print(f"index: {index}", markup=False, highlight=False)

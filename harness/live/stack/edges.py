@@ -36,7 +36,7 @@ class Toxic:
     type: str
     stream: Stream = "downstream"
     toxicity: float = 1.0
-    attributes: Mapping[str, int | float] = field(default_factory=dict)
+    attributes: Mapping[str, int | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
