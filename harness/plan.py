@@ -47,6 +47,12 @@ class Plan(tomlfile.Strict):
     target: Target
     machine: Machine
 
+    @property
+    def locustfile(self) -> Path | None:
+        """The Locust file to run instead of flows; the scenario names it from its own folder."""
+        name = self.scenario.load.locustfile
+        return None if name is None else (Path(self.scenario_file).parent / name).resolve()
+
     def registration(self, n: int) -> Registration:
         return registration(self.run_id, self.seed, n)
 
@@ -99,7 +105,11 @@ def check_together(scenario: Scenario, target: Target, scenario_file: Path) -> N
     """Raises `BadFile` with everything in the scenario that this target has no name for."""
     steps = ", ".join(target.steps)
     mistakes: list[tuple[tomlfile.Key, str, str, str]] = []
-    if scenario.load.locustfile is None:
+    locustfile = scenario.load.locustfile
+    if locustfile is not None and not (scenario_file.parent / locustfile).is_file():
+        remedy = f"a path from {scenario_file.parent}/"
+        mistakes.append((("load", "locustfile"), locustfile, "is no file", remedy))
+    if locustfile is None:
         for index, step in enumerate(scenario.load.flow):
             if step not in target.steps:
                 mistakes.append((("load", "flow", index), step, "is no step of the target", f"known: {steps}"))
