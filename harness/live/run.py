@@ -108,6 +108,7 @@ class Conducted:
             stack, conductor = await self._set_up(undo)
             await self._steady(conductor, "before")
             observers = await self._observe(stack, undo)
+            await conductor.entered("steady")
             await self._load(stack, conductor, observers, undo)
             await self._settle(stack, conductor, observers)
             self._enter("final_read")
@@ -142,7 +143,12 @@ class Conducted:
         undo.push_async_callback(self._ended, stack)
         await stack.start()
         conductor = Conductor(
-            self._plan, stack, writer=self._writer, clock=self._clock, progress=lambda: self._progress
+            self._plan,
+            stack,
+            writer=self._writer,
+            clock=self._clock,
+            progress=lambda: self._progress,
+            ledger=self._ledger,
         )
         self._conductor = conductor
         undo.push_async_callback(conductor.heal_all)
@@ -204,6 +210,7 @@ class Conducted:
             await stack.start_service(Service.BACKEND)
         await self._steady(conductor, "after")
         self._enter("settle")
+        await conductor.entered("settle")
         await asyncio.sleep(self._plan.scenario.observe.settle_s)
         await observers.final()
 
@@ -226,7 +233,7 @@ class Conducted:
         was_running = True
         while True:
             running = stack.is_running(Service.BACKEND)
-            if was_running and not running and not any(name.startswith("backend.") for name in conductor.in_force):
+            if was_running and not running and Service.BACKEND not in conductor.broken:
                 self._note("crash", f"the backend ended by itself after {self._progress.done} registrations")
             was_running = running
             await asyncio.sleep(CRASH_POLL_S)

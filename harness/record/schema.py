@@ -20,7 +20,18 @@ from typing import ClassVar, Literal
 
 Outcome = Literal["ok", "failed", "unknown"]
 PhaseName = Literal["setup", "steady", "load", "heal", "settle", "final_read", "teardown"]
-FaultState = Literal["planned", "injected", "seen", "healed", "seen_healed", "not_seen", "not_healed", "refused"]
+FaultState = Literal[
+    "planned",
+    "injected",
+    "seen",
+    "healed",
+    "seen_healed",
+    "not_seen",
+    "not_healed",
+    "refused",  # this stack can't do it
+    "not_begun",  # the load was over before its moment came
+    "not_injected",  # breaking it failed; it was healed all the same
+]
 
 # The step of the row that stands for a whole registration, however the target file names the step that was sent.
 REGISTER = "register"
@@ -57,7 +68,11 @@ class Fault(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Row):
-    """A steady-state probe was asked, before the first fault or after the last healing."""
+    """A steady-state probe was asked until it held or its time was up.
+
+    Before the first fault; after each healing (`fault` is the occurrence that was healed); and after the last one, when
+    the load is over (`fault` is empty). `took_ms` counts from the healing, or from the first asking, until it held.
+    """
 
     kind: ClassVar[str] = "probe"
     at_ns: int
@@ -65,6 +80,8 @@ class Probe(Row):
     when: Literal["before", "after"]
     holds: bool
     detail: str = ""
+    fault: str = ""
+    took_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,7 +321,7 @@ class Opened(Row):
     """The fault proxy accepted a connection. `(proxy, connection)` identifies it.
 
     `upstream_port` is the proxy's own port towards the service: `pg_stat_activity.client_port` there. It is null when
-    the upstream refused.
+    the upstream refused, which `error` tells, and with the real Toxiproxy, which does not say.
     """
 
     kind: ClassVar[str] = "opened"
@@ -318,16 +335,19 @@ class Opened(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(Row):
-    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it."""
+    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it.
+
+    The real Toxiproxy tells only that it ended.
+    """
 
     kind: ClassVar[str] = "closed"
     at_ns: int
     proxy: str
     connection: int
-    by: Literal["client", "upstream", "toxic", "control"]
-    how: Literal["fin", "rst"]
-    bytes_up: int
-    bytes_down: int
+    by: Literal["client", "upstream", "toxic", "control", "unknown"]
+    how: Literal["fin", "rst", "unknown"]
+    bytes_up: int | None
+    bytes_down: int | None
     first_byte_up_ns: int | None = None
     last_byte_up_ns: int | None = None
     first_byte_down_ns: int | None = None
