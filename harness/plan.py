@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import Field
 
@@ -104,11 +105,7 @@ def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mis
     """Everything in the scenario that this target has no name for; `text` is the scenario file's, for the lines."""
     steps = ", ".join(target.steps)
     mistakes: list[tuple[tomlfile.Key, str, str, str]] = []
-    locustfile = scenario.load.locustfile
-    if locustfile is not None and not (scenario_file.parent / locustfile).is_file():
-        remedy = f"a path from {scenario_file.parent}/"
-        mistakes.append((("load", "locustfile"), locustfile, "is no file", remedy))
-    if locustfile is None:
+    if scenario.load.locustfile is None:
         for index, step in enumerate(scenario.load.flow):
             if step not in target.steps:
                 mistakes.append((("load", "flow", index), step, "is no step of the target", f"known: {steps}"))

@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.plan import check_together
-from harness.scenario import Scenario
-from harness.target import Target
+from harness.live.prepare import RunRequest, prepare
 from harness.tomlfile import BadFile
-from tests.live.load.conftest import TARGET, Backend, Loading, make_plan
+from tests.live.load.conftest import Backend, Loading, make_plan
 
 Load = Callable[..., Loading]
 
@@ -98,6 +96,7 @@ def test_its_shape_decides_how_long(tmp_path: Path, backend: Backend, load: Load
 
 def test_a_file_that_is_not_there_is_refused_before_anything_starts(tmp_path: Path) -> None:
     """The scenario's line is named, with where a path begins."""
-    scenario = Scenario.model_validate({"name": "a", "proves": "b", "load": {"locustfile": "no.py"}})
-    with pytest.raises(BadFile, match=r"load.locustfile = 'no.py': is no file"):
-        check_together(scenario, Target.model_validate(TARGET), tmp_path / "a.toml")
+    path = tmp_path / "a.toml"
+    path.write_text('name = "a"\nproves = "b"\n[load]\nlocustfile = "no.py"\n')
+    with pytest.raises(BadFile, match=r"line 4, load.locustfile = 'no.py': is no file"):
+        prepare(RunRequest(scenario=str(path)))
