@@ -43,7 +43,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "Registrations", _amount(record)
     yield "Flow of each tenant", " → ".join(load.flow) if load.locustfile is None else f"Locust file {load.locustfile}"
     yield "Beside it", ", ".join(load.operations.steps) if load.operations else ""
-    yield "Faults", ", ".join(item.fault for item in plan.scenario.faults) or "none"
+    yield "Faults", ", ".join(name for item in plan.scenario.faults for name in item.names) or "none"
     yield "Settings", ", ".join(f"{name} = {value}" for name, value in plan.scenario.settings.items())
     yield "Stack", f"{end.stack} ({end.stack_why})" if end else plan.stack
     yield "Services", ", ".join(f"{name}: {version}" for name, version in end.versions.items()) if end else ""
