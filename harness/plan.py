@@ -113,6 +113,16 @@ def check_together(scenario: Scenario, target: Target, scenario_file: Path) -> N
         if name not in target.settings:
             known = ", ".join(target.settings) or "none"
             mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
+    told = {
+        "isolation": target.checks.isolation,
+        "tokens": target.checks.tokens,
+        "rate_limit": target.checks.rate_limit,
+        "api_contract": target.api,
+    }
+    for index, check in enumerate(scenario.checks):
+        if told[check] is None:
+            table = "[api]" if check == "api_contract" else f"[checks.{check}]"
+            mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
     if mistakes:
         text = scenario_file.read_text(encoding="utf-8") if scenario_file.is_file() else ""
         raise BadFile(

@@ -18,6 +18,8 @@ from harness.tomlfile import Strict
 Size = Literal["short", "full"]
 Model = Literal["sequential", "closed", "open"]
 Scalar = str | int | float | bool
+CheckName = Literal["isolation", "tokens", "rate_limit", "api_contract"]
+FaultName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
@@ -81,7 +83,7 @@ class Load(Strict):
 class FaultPlan(Strict):
     """One occurrence of a fault: when it begins, how long it stays. Exactly one beginning."""
 
-    fault: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
+    fault: FaultName
     id: str | None = Field(None, description="a name of its own where a scenario uses a fault twice")
     from_start: bool = Field(False, description="in force before the backend starts")
     at_s: Annotated[float, Field(ge=0)] | None = Field(None, description="seconds after the load began")
@@ -142,13 +144,17 @@ class Scenario(Strict):
     faults: list[FaultPlan] = Field([])
     health: HealthChecks = HealthChecks()
     observe: Observe = Observe()
-    checks: list[Literal["isolation", "tokens", "api_contract"]] = Field([], description="asked after the load")
+    checks: list[CheckName] = Field([], description="asked after the load, of tenants that the load registered")
+    checks_during: list[FaultName] = Field(
+        [], description="faults that tokens and rate limits are checked under too, each injected for it and healed"
+    )
     abort: list[Abort] = Field([])
     gates: dict[str, GateBound] = Field({}, description="finding -> bound; the strict defaults hold besides")
 
     def all_gates(self) -> list[Gate]:
         """The scenario's gates over the strict defaults, by finding."""
-        written: dict[str, int | PhasedBound] = {**DEFAULT_GATES, **self.gates}
+        checked = {name: 0 for check in self.checks for name in CHECK_FINDINGS[check]}
+        written: dict[str, int | PhasedBound] = {**DEFAULT_GATES, **checked, **self.gates}
         return [Gate.of(name, bound) for name, bound in written.items()]
 
 
@@ -159,6 +165,14 @@ DEFAULT_GATES: dict[str, int] = {
     "orphans": 0,
     "registrations_unaccounted": 0,
     "crashes": 0,
+}
+
+# The findings of each check: counts of bad things, so a scenario that asks for the check bounds them by 0.
+CHECK_FINDINGS: dict[CheckName, tuple[str, ...]] = {
+    "isolation": ("isolation_breaches",),
+    "tokens": ("token_breaches",),
+    "rate_limit": ("rate_limit_bypass",),
+    "api_contract": ("api_contract", "error_details"),
 }
 
 

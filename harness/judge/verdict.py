@@ -4,9 +4,12 @@ from dataclasses import asdict
 from harness.gate import Gate, Ruling
 from harness.judge import basic
 from harness.judge.latency import latency
+from harness.judge.isolation import isolation
+from harness.judge.tokens import rate_limit, tokens
+from harness.judge.api_contract import api_contract
 from harness.judge.leaks import leaks
 from harness.judge.model import *
-FINDERS = (basic.registrations, leaks, basic.connections, basic.crashes, basic.health, latency, basic.redis, basic.faults, basic.placeholder)
+FINDERS = (isolation, tokens, rate_limit, api_contract, basic.registrations, leaks, basic.connections, basic.crashes, basic.health, latency, basic.redis, basic.faults, basic.placeholder)
 def judge(record, gates=None):
     findings = []
     for f in FINDERS:
