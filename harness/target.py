@@ -82,6 +82,8 @@ class Step(Strict):
     writes: str | None = Field(None, description="the value that the tenant owns once this step is acknowledged")
     reads: Expression | None = Field(None, description="the values that this step shows the tenant of its own")
     poll: str | None = Field(None, description="a step to repeat until it acknowledges, after a 202")
+    until: Expression | None = Field(None, description="of a polled step: true once its answer acknowledges")
+    fails: Expression | None = Field(None, description="of a polled step: true once its answer tells of failure")
 
 
 class Statistics(Strict):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.judge.details import Details
-from harness.judge.isolation import EVIDENCE_MAX, SOURCE, asked_for, told
+from harness.judge.isolation import EVIDENCE_MAX, SOURCE, not_asked_for, told
 from harness.judge.model import Evidence, Finding
 from harness.judge.openapi import NoDocument, Operation, operations
 from harness.record.reader import Record
@@ -44,8 +44,9 @@ def _contract(record: Record) -> Finding:
     rows = [row for row in record.rows(CheckRequest) if row.check == "api_contract"]
     documents = record.rows(ApiDocument)
     if api is None or not rows:
-        missing = asked_for(record, "api_contract") or ["no request of the contract check was made"]
-        return _finding("api_contract", "Breaches of the API contract", [], n=None, missing=missing)
+        why = not_asked_for(record, "api_contract")
+        missing = ["no request of the contract check was made"]
+        return _finding("api_contract", "Breaches of the API contract", [], n=None, missing=missing, not_applicable=why)
     described, trouble = _described(api, documents)
     found = [*_of_document(api, described), *_of_answers(api, record, rows), *_details_in_answers(record)]
     missing = [] if found else [*trouble, *_unanswered(rows)]
@@ -79,8 +80,15 @@ def _error_details(record: Record) -> Finding:
         for where, text, at_ns, tenant in answers
         for detail in details.found_in(text)
     ]
-    missing = [] if answers else ["no error answer was seen"]
-    return _finding("error_details", "Errors that tell of the inside", found, n=len(answers), missing=missing)
+    asked = "api_contract" in record.plan.scenario.checks
+    return _finding(
+        "error_details",
+        "Errors that tell of the inside",
+        found,
+        n=len(answers),
+        missing=["no error answer was seen"] if asked and not answers else [],
+        not_applicable="" if asked or answers else "no error answer was seen",
+    )
 
 
 def _described(api: Api, documents: Sequence[ApiDocument]) -> tuple[list[Operation], list[str]]:
@@ -158,17 +166,26 @@ def _tenant_ids(record: Record) -> dict[str, str]:
     return dict(zip(known["tenant"].astype(str), known["tenant_id"].astype(str), strict=True))
 
 
-def _finding(name: str, title: str, found: Sequence[Violation], *, n: int | None, missing: list[str]) -> Finding:
+def _finding(
+    name: str,
+    title: str,
+    found: Sequence[Violation],
+    *,
+    n: int | None,
+    missing: list[str],
+    not_applicable: str = "",
+) -> Finding:
     once = {(each.rule, each.where): each for each in reversed(found)}
     shown = [each for each in found if once.get((each.rule, each.where)) is each]
     return Finding(
         name=name,
         title=title,
-        value=None if missing else len(shown),
+        value=None if missing or not_applicable else len(shown),
         n=n,
         expected="0",
         section="api",
         missing=missing,
+        not_applicable=not_applicable,
         evidence=[
             Evidence(text=each.text, source=SOURCE, at_ns=each.at_ns, tenant=each.tenant)
             for each in shown[:EVIDENCE_MAX]

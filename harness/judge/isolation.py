@@ -30,6 +30,7 @@ def isolation(record: Record) -> list[Finding]:
             expected="0",
             section="isolation",
             missing=missing,
+            not_applicable=not_asked_for(record, "isolation"),
             evidence=[_evidence(row) for row in breaches[:EVIDENCE_MAX]],
             evidence_total=len(breaches),
         )
@@ -43,9 +44,9 @@ def told(row: CheckRequest) -> str:
     return f"{row.method} {row.path}{request} {came}"
 
 
-def asked_for(record: Record, check: str) -> list[str]:
-    """What is missing where the scenario doesn't ask for the check."""
-    return [] if check in record.plan.scenario.checks else [f"the scenario asks for no {check} check"]
+def not_asked_for(record: Record, check: str) -> str:
+    """Why the check says nothing; empty where the scenario asks for it."""
+    return "" if check in record.plan.scenario.checks else f"the scenario asks for no {check} check"
 
 
 def _evidence(row: CheckRequest) -> Evidence:
@@ -57,7 +58,7 @@ def _evidence(row: CheckRequest) -> Evidence:
 
 def _missing(record: Record, rows: Sequence[CheckRequest]) -> list[str]:
     if not rows:
-        return asked_for(record, "isolation") or ["no request of the isolation check was made"]
+        return ["no request of the isolation check was made"]
     tenants = sorted({row.tenant for row in rows})
     if len(tenants) < 2:
         return ["fewer than two tenants were there to be compared"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.judge.isolation import EVIDENCE_MAX, SOURCE, asked_for, told
+from harness.judge.isolation import EVIDENCE_MAX, SOURCE, not_asked_for, told
 from harness.judge.model import Evidence, Finding
 from harness.record.reader import Record
 from harness.record.schema import CheckRequest
@@ -32,6 +32,7 @@ def tokens(record: Record) -> list[Finding]:
             expected="0",
             section="isolation",
             missing=missing,
+            not_applicable=not_asked_for(record, "tokens"),
             evidence=[
                 Evidence(text=f"{row.request} ({row.probe}{_when(row)}): {_seen(row)}", source=SOURCE, at_ns=row.at_ns)
                 for row in breaches[:EVIDENCE_MAX]
@@ -49,7 +50,7 @@ def rate_limit(record: Record) -> list[Finding]:
     undecided = [asked for asked in rounds if not _limited(record, asked) and not all(map(_answered, asked))]
     missing = [f"{asked[0].probe}: not every request was answered" for asked in undecided]
     if not rounds:
-        missing = asked_for(record, "rate_limit") or ["no request of the rate-limit check was made"]
+        missing = ["no request of the rate-limit check was made"]
     if unlimited:
         missing = []
     return [
@@ -61,6 +62,7 @@ def rate_limit(record: Record) -> list[Finding]:
             expected="0",
             section="isolation",
             missing=missing,
+            not_applicable=not_asked_for(record, "rate_limit"),
             evidence=[
                 Evidence(
                     text=f"{asked[0].probe}: {len(asked)} times let through, the last one: {told(asked[-1])}",
@@ -76,7 +78,7 @@ def rate_limit(record: Record) -> list[Finding]:
 
 def _missing_tokens(record: Record, rows: Sequence[CheckRequest]) -> list[str]:
     if not rows:
-        return asked_for(record, "tokens") or ["no request of the token check was made"]
+        return ["no request of the token check was made"]
     let_in = {_condition(row) for row in rows if row.probe == "good" and row.accepted}
     tried = {_condition(row) for row in rows if row.expected == "refused"}
     doubtful = [f"no good token was let in{_said(each)}" for each in sorted(tried - let_in)]

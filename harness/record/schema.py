@@ -26,7 +26,21 @@ PhaseName = Literal["setup", "steady", "load", "heal", "settle", "checks", "fina
 # What a sound backend does with a check's request: lets it in, refuses it (4xx), limits it sooner or later, answers
 # anything but a failure of its own (5xx), or answers with whatever it likes as long as nothing of another tenant is in it.
 Expected = Literal["accepted", "refused", "limited", "no_failure", "nothing_of_others"]
-FaultState = Literal["planned", "injected", "seen", "healed", "seen_healed", "not_seen", "not_healed", "refused"]
+FaultState = Literal[
+    "planned",
+    "injected",
+    "seen",
+    "healed",
+    "seen_healed",
+    "not_seen",
+    "not_healed",
+    "refused",  # this stack can't do it
+    "not_begun",  # the load was over before its moment came
+    "not_injected",  # breaking it failed; it was healed all the same
+]
+
+# The step of the row that stands for a whole registration, however the target file names the step that was sent.
+REGISTER = "register"
 
 
 class Row:
@@ -60,7 +74,11 @@ class Fault(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Row):
-    """A steady-state probe was asked, before the first fault or after the last healing."""
+    """A steady-state probe was asked until it held or its time was up.
+
+    Before the first fault; after each healing (`fault` is the occurrence that was healed); and after the last one, when
+    the load is over (`fault` is empty). `took_ms` counts from the healing, or from the first asking, until it held.
+    """
 
     kind: ClassVar[str] = "probe"
     at_ns: int
@@ -68,6 +86,8 @@ class Probe(Row):
     when: Literal["before", "after"]
     holds: bool
     detail: str = ""
+    fault: str = ""
+    took_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +131,11 @@ class Intent(Row):
 class Request(Row):
     """One request, whatever became of it.
 
-    `n` is the registration number its flow belongs to (null for background operations), `tenant` the harness's own
-    label of the tenant (see `plan.Registration`), `tenant_id` what the target calls it once known. `sent` says whether
-    any byte of the request may have left; a request cut off after that is `unknown`, one cut off before is `failed`.
+    A registration that is acknowledged later, by a polled step, is one row `register` that lasts until then; each poll
+    is a row of its own. `n` is the registration number its flow belongs to (null for background operations), `tenant`
+    the harness's own label of the tenant (see `plan.Registration`), `tenant_id` what the target calls it once known.
+    `sent` says whether any byte of the request may have left; a request cut off after that is `unknown`, one cut off
+    before is `failed`.
     """
 
     kind: ClassVar[str] = "request"
@@ -136,7 +158,10 @@ class Request(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag(Row):
-    """The load generator's own health over the last interval: its worst lateness, and how long its loop stood still."""
+    """The load generator's own health over the last interval: its worst lateness, and how long its loop stood still.
+
+    One row for every quarter of a second, also for those that a frozen process missed.
+    """
 
     kind: ClassVar[str] = "lag"
     at_ns: int
@@ -147,7 +172,12 @@ class Lag(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trailer(Row):
-    """The last row of a worker's file; without it the worker was lost. Counts are of registrations."""
+    """The last row of a worker's file; without it the worker was lost.
+
+    Counts are of registrations but for `operations_planned` (null where nothing bounds them) and `operations`, those
+    of the background mix that were begun. `clock_offset_ns` was added to the worker's own clock in every row;
+    `clock_error_ns` bounds how far it may be off.
+    """
 
     kind: ClassVar[str] = "trailer"
     at_ns: int
@@ -160,6 +190,9 @@ class Trailer(Row):
     rows: int
     reason: str
     clock_offset_ns: int = 0
+    clock_error_ns: int = 0
+    operations_planned: int | None = 0
+    operations: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

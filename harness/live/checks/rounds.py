@@ -29,7 +29,7 @@ class Breaker(Protocol):
     @property
     def in_force(self) -> list[str]: ...
 
-    def broken(self, name: str) -> AbstractAsyncContextManager[None]: ...
+    def with_fault(self, name: str) -> AbstractAsyncContextManager[None]: ...
 
 
 async def run_checks(plan: Plan, backend: Address, folder: RunFolder, *, clock: Clock, breaker: Breaker) -> None:
@@ -68,7 +68,7 @@ async def _rounds(asker: Asker, breaker: Breaker) -> None:
     if limits:
         await limits.round("quiet")
     for fault in scenario.checks_during:
-        async with breaker.broken(fault):
+        async with breaker.with_fault(fault):
             if tokens:
                 await tokens.during(fault)
             if limits:

@@ -64,6 +64,7 @@ class Observers:
         ]
         self._busy = {source.name: asyncio.Lock() for source in self._sources}
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended = False
         self.latest = Latest()
 
     async def start(self) -> None:
@@ -71,8 +72,16 @@ class Observers:
         self._tasks = [asyncio.create_task(self._sampling(source)) for source in self._sources]
         self._tasks.append(asyncio.create_task(self._checking()))
 
+    async def broken(self) -> None:
+        """Wait until an observer is ended by its own trouble, a full disk say, and raise that: a run needs all."""
+        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
     async def stop(self) -> None:
         """End sampling and close the connections. Raises what ended an observer early, a full disk say."""
+        # A library that swallows a cancellation must not keep a loop going that this waits for.
+        self._ended = True
         for task in self._tasks:
             task.cancel()
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -92,7 +101,7 @@ class Observers:
 
     async def _sampling(self, source: Source) -> None:
         due_ns = self._clock.now_ns()
-        while True:
+        while not self._ended:
             await self._sample(source, self._done())
             due_ns = max(due_ns + self._period_ns, self._clock.now_ns())
             await self._clock.sleep_until_ns(due_ns)
@@ -100,7 +109,7 @@ class Observers:
     async def _checking(self) -> None:
         """Health and statistics at every k-th registration, each multiple once; and by time where that is asked for."""
         due_ns = self._health_period_ns
-        while True:
+        while not self._ended:
             while self._every and self._done() >= (self._checked + 1) * self._every:
                 self._checked += 1
                 await self._check("every_nth", self._checked * self._every)
@@ -121,7 +130,8 @@ class Observers:
 
     async def _sampled(self, name: str, sampling: Awaitable[list[Row]]) -> list[Row]:
         try:
-            return await asyncio.wait_for(sampling, timeout=SAMPLE_TIMEOUT_S)
+            async with asyncio.timeout(SAMPLE_TIMEOUT_S):
+                return await sampling
         except Exception as error:  # noqa: BLE001 - a source that can't look is a fact of the run, whatever the reason
             return [Gap(at_ns=self._clock.now_ns(), source=name, error=f"{type(error).__name__}: {error}")]
 
