@@ -14,12 +14,12 @@ from pydantic import AfterValidator, Field, model_validator
 from harness import tomlfile
 from harness.abort_rule import AbortRule
 from harness.gate import Gate, GateBound, Phase
+from harness.record.schema import CheckName
 from harness.tomlfile import Strict
 
 Size = Literal["short", "full"]
 Model = Literal["sequential", "closed", "open"]
 Scalar = str | int | float | bool
-CheckName = Literal["isolation", "tokens", "rate_limit", "api_contract"]
 FaultName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]

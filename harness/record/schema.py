@@ -19,12 +19,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from harness.scenario import CheckName
-
 Outcome = Literal["ok", "failed", "unknown"]
 PhaseName = Literal["setup", "steady", "load", "heal", "settle", "checks", "final_read", "teardown"]
+CheckName = Literal["isolation", "tokens", "rate_limit", "api_contract"]
 # What a sound backend does with a check's request: lets it in, refuses it (4xx), limits it sooner or later, answers
-# anything but a failure of its own (5xx), or answers with whatever it likes as long as nothing of another tenant is in it.
+# anything but a failure of its own (5xx), or answers what it likes as long as nothing of another tenant is in it.
 Expected = Literal["accepted", "refused", "limited", "no_failure", "nothing_of_others"]
 FaultState = Literal[
     "planned",

@@ -12,9 +12,8 @@ import jmespath
 
 from harness.clock import Clock
 from harness.plan import Plan
-from harness.record.schema import CheckRequest, Expected
+from harness.record.schema import CheckName, CheckRequest, Expected
 from harness.record.writer import RowWriter
-from harness.scenario import CheckName
 from harness.target import Step, filled, filled_json
 
 ANSWER_CHARACTERS = 2000
