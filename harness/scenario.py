@@ -20,7 +20,6 @@ from harness.tomlfile import Strict
 Size = Literal["short", "full"]
 Model = Literal["sequential", "closed", "open"]
 Scalar = str | int | float | bool
-FaultName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
@@ -284,14 +283,6 @@ DEFAULT_GATES: dict[str, int] = {
     "slots_exhausted": 0,
     "api_contract": 0,
     "error_details": 0,
-}
-
-# The findings of each check: counts of bad things, so a scenario that asks for the check bounds them by 0.
-CHECK_FINDINGS: dict[CheckName, tuple[str, ...]] = {
-    "isolation": ("isolation_breaches",),
-    "tokens": ("token_breaches",),
-    "rate_limit": ("rate_limit_bypass",),
-    "api_contract": ("api_contract", "error_details"),
 }
 
 
