@@ -73,6 +73,7 @@ async def wait_until(
         try:
             answer = condition()
             if inspect.isawaitable(answer):
+                # Not `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that comes as its work is done.
                 async with asyncio.timeout(left_s):
                     answer = await answer
             if answer:

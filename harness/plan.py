@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import Field
 
@@ -45,6 +46,12 @@ class Plan(tomlfile.Strict):
     scenario: Scenario
     target: Target
     machine: Machine
+
+    @property
+    def locustfile(self) -> Path | None:
+        """The Locust file to run instead of flows; the scenario names it from its own folder."""
+        name = self.scenario.load.locustfile
+        return None if name is None else (Path(self.scenario_file).parent / name).resolve()
 
     def registration(self, n: int) -> Registration:
         return registration(self.run_id, self.seed, n)

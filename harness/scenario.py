@@ -79,8 +79,9 @@ class Load(Strict):
     @model_validator(mode="before")
     @classmethod
     def _another_end_replaces_the_default_number(cls, tables: Any) -> Any:
-        """A duration or stages end a load; the default number of registrations is not meant besides."""
-        if isinstance(tables, Mapping) and "registrations" not in tables and {"duration_s", "stages"} & set(tables):
+        """Where a duration, stages or a Locust file end a load, the default number is not meant besides."""
+        ends = {"duration_s", "stages", "locustfile"}
+        if isinstance(tables, Mapping) and "registrations" not in tables and ends & set(tables):
             return {**tables, "registrations": None}
         return tables
 

@@ -326,7 +326,7 @@ class Opened(Row):
     """The fault proxy accepted a connection. `(proxy, connection)` identifies it.
 
     `upstream_port` is the proxy's own port towards the service: `pg_stat_activity.client_port` there. It is null when
-    the upstream refused.
+    the upstream refused, which `error` tells, and with the real Toxiproxy, which does not say.
     """
 
     kind: ClassVar[str] = "opened"
@@ -340,16 +340,19 @@ class Opened(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(Row):
-    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it."""
+    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it.
+
+    The real Toxiproxy tells only that it ended.
+    """
 
     kind: ClassVar[str] = "closed"
     at_ns: int
     proxy: str
     connection: int
-    by: Literal["client", "upstream", "toxic", "control"]
-    how: Literal["fin", "rst"]
-    bytes_up: int
-    bytes_down: int
+    by: Literal["client", "upstream", "toxic", "control", "unknown"]
+    how: Literal["fin", "rst", "unknown"]
+    bytes_up: int | None
+    bytes_down: int | None
     first_byte_up_ns: int | None = None
     last_byte_up_ns: int | None = None
     first_byte_down_ns: int | None = None

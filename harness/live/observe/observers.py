@@ -64,7 +64,6 @@ class Observers:
         ]
         self._busy = {source.name: asyncio.Lock() for source in self._sources}
         self._tasks: list[asyncio.Task[None]] = []
-        self._ended = False
         self.latest = Latest()
 
     async def start(self) -> None:
@@ -80,8 +79,6 @@ class Observers:
 
     async def stop(self) -> None:
         """End sampling and close the connections. Raises what ended an observer early, a full disk say."""
-        # A library that swallows a cancellation must not keep a loop going that this waits for.
-        self._ended = True
         for task in self._tasks:
             task.cancel()
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -101,7 +98,7 @@ class Observers:
 
     async def _sampling(self, source: Source) -> None:
         due_ns = self._clock.now_ns()
-        while not self._ended:
+        while True:
             await self._sample(source, self._done())
             due_ns = max(due_ns + self._period_ns, self._clock.now_ns())
             await self._clock.sleep_until_ns(due_ns)
@@ -109,7 +106,7 @@ class Observers:
     async def _checking(self) -> None:
         """Health and statistics at every k-th registration, each multiple once; and by time where that is asked for."""
         due_ns = self._health_period_ns
-        while not self._ended:
+        while True:
             while self._every and self._done() >= (self._checked + 1) * self._every:
                 self._checked += 1
                 await self._check("every_nth", self._checked * self._every)
@@ -130,6 +127,8 @@ class Observers:
 
     async def _sampled(self, name: str, sampling: Awaitable[list[Row]]) -> list[Row]:
         try:
+            # Not `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that comes as its work is done, and
+            # this observer would go on for ever.
             async with asyncio.timeout(SAMPLE_TIMEOUT_S):
                 return await sampling
         except Exception as error:  # noqa: BLE001 - a source that can't look is a fact of the run, whatever the reason
