@@ -6,6 +6,8 @@ Commands import what they need when they run, so that `harness --help` and `harn
 from __future__ import annotations
 
 import asyncio
+import errno
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from harness import __version__
 
@@ -52,6 +55,9 @@ app = typer.Typer(
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
 
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+SETTING = re.compile(r"[\w-]+(\.[\w-]+)*\s*=.*", re.DOTALL)
+
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, e.g. reports/latest")]
 Out = Annotated[Path, typer.Option("--out", help="where run folders go")]
 
@@ -80,6 +86,11 @@ def told() -> Iterator[None]:
     except EnvironmentTrouble as trouble:
         errors.print(str(trouble), style="red", markup=False, highlight=False)
         raise typer.Exit(Exit.ENVIRONMENT) from None
+    except OSError as trouble:
+        if trouble.errno not in DISK_TROUBLE:
+            raise
+        errors.print(f"{trouble}; free some space, or name another folder", style="red", markup=False, highlight=False)
+        raise typer.Exit(Exit.ENVIRONMENT) from None
 
 
 def _version(wanted: bool) -> None:
@@ -105,7 +116,7 @@ def run(
     size: Annotated[SizeChoice | None, typer.Option(help="the scenario's short or full size")] = None,
     seed: Annotated[int | None, typer.Option(help="replays the timeline and the tenants of that seed")] = None,
     registrations: Annotated[int | None, typer.Option(min=1, help="how many tenants to register")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="load processes")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="load processes on this machine")] = None,
     setting: Annotated[
         list[str] | None, typer.Option(help="a scenario key, e.g. load.users=20 or settings.cache_limit=5")
     ] = None,
@@ -122,14 +133,15 @@ def run(
             stack=stack.value,
             size=size.value if size else None,
             seed=seed,
-            overrides=overrides(registrations, workers, setting or []),
+            overrides=overrides(registrations, processes, setting or []),
             out=out,
         )
         raise typer.Exit(run_and_judge(request, console))
 
 
-def overrides(registrations: int | None, workers: int | None, settings: list[str]) -> dict[str, Any]:
+def overrides(registrations: int | None, processes: int | None, settings: list[str]) -> dict[str, Any]:
     """Command-line values as scenario tables. Raises `BadFile` for a setting that is no `key=value`."""
+    import json
     import tomllib
 
     from harness.scenario import merged
@@ -137,18 +149,20 @@ def overrides(registrations: int | None, workers: int | None, settings: list[str
 
     tables: dict[str, Any] = {}
     load = {
-        key: value for key, value in (("registrations", registrations), ("processes", workers)) if value is not None
+        key: value for key, value in (("registrations", registrations), ("processes", processes)) if value is not None
     }
     if load:
         tables["load"] = load
+    wrong = [text for text in settings if not SETTING.fullmatch(text)]
+    if wrong:
+        remedy = "e.g. load.users=20"
+        raise BadFile("--setting", [Mistake(key=text, problem="is no key=value", remedy=remedy) for text in wrong])
     for text in settings:
-        key, equals, value = text.partition("=")
+        key, _, value = text.partition("=")
         try:
-            tables = merged(tables, tomllib.loads(f"{key} = {value}") if equals else {})
-        except tomllib.TOMLDecodeError:
-            tables = merged(tables, tomllib.loads(f'{key} = "{value}"'))
-        if not equals:
-            raise BadFile("--setting", [Mistake(key=text, problem="is no key=value", remedy="e.g. load.users=20")])
+            tables = merged(tables, tomllib.loads(f"{key} = {value}"))
+        except tomllib.TOMLDecodeError:  # No TOML value: text that a shell has taken the quotes from.
+            tables = merged(tables, tomllib.loads(f"{key} = {json.dumps(value)}"))
     return tables
 
 
@@ -181,17 +195,18 @@ def report(
 @app.command()
 def doctor() -> None:
     """What this machine can do, with the remedy for each lack."""
-    from rich.table import Table
-
     from harness.live.doctor import examine
 
     checks = examine()
-    table = Table("", "what", "found", "remedy", box=None, pad_edge=False)
     for check in checks:
-        table.add_row(
-            "[green]ok[/]" if check.ok else "[yellow]no[/]", check.name, check.found, "" if check.ok else check.remedy
+        console.print(
+            "[green]ok[/]" if check.ok else "[red]no[/]" if check.required else "[yellow]--[/]",
+            f"[bold]{check.name}[/]:",
+            escape(check.found),
+            highlight=False,
         )
-    console.print(table)
+        if not check.ok:
+            console.print(f"     {check.remedy}", style="yellow", markup=False, highlight=False)
     raise typer.Exit(Exit.PASS if all(check.ok or not check.required for check in checks) else Exit.ENVIRONMENT)
 
 
@@ -216,6 +231,33 @@ def clean_up() -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def proxy() -> None:
     """The fault proxy: a server that speaks Toxiproxy's contract (see `harness proxy --help`)."""
+
+
+@app.command()
+def chaos(
+    scenario: Annotated[list[str] | None, typer.Argument(help="names of bundled scenarios; default: all")] = None,
+    target: Annotated[Path | None, typer.Option(help="describes your backend; default: the reference backend")] = None,
+    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.AUTO,
+    size: Annotated[SizeChoice, typer.Option(help="the scenarios' short or full size")] = SizeChoice.SHORT,
+    seed: Annotated[int | None, typer.Option(help="replays the timelines and the tenants of that seed")] = None,
+    out: Out = Path("reports"),
+) -> None:
+    """Run the scenario library, judge each run, and write an index of them."""
+    from harness.library import LibraryRequest, run_library
+
+    with told():
+        request = LibraryRequest(
+            only=tuple(scenario or ()), target=target, stack=stack.value, size=size.value, seed=seed, out=out
+        )
+        raise typer.Exit(run_library(request, console))
+
+
+@app.command()
+def faults() -> None:
+    """The fault catalogue: what each does, its options, and the stacks that can do it."""
+    from harness.live.chaos.listing import listing
+
+    console.print(listing())
 
 
 @app.command()

@@ -71,22 +71,35 @@ GateBound = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """`finding comparison bound` in a phase."""
+    """`finding comparison bound` in a phase.
+
+    `by_default` marks the strict gates that hold without being written: they are left out where their finding has no
+    meaning in a run (no Redis fault, no reconnecting), while a written gate is then unknown.
+    """
 
     finding: str
     comparison: str
     bound: float
     phase: Phase = "all"
+    by_default: bool = False
 
     @staticmethod
-    def of(finding: str, written: int | float | str | PhasedBound) -> Gate:
+    def of(finding: str, written: int | float | str | PhasedBound, *, by_default: bool = False) -> Gate:
         """The gate that a scenario's line means. A bare number is an upper bound."""
         phased = written if isinstance(written, PhasedBound) else PhasedBound(bound=written)
-        if not isinstance(phased.bound, str):
-            return Gate(finding=finding, comparison="<=", bound=float(phased.bound), phase=phased.phase)
-        match = _BOUND.match(phased.bound)
-        assert match, "validated when the scenario was read"
-        return Gate(finding=finding, comparison=match[1], bound=float(match[2]), phase=phased.phase)
+        comparison, bound = "<=", phased.bound
+        if isinstance(bound, str):
+            match = _BOUND.match(bound)
+            assert match, "validated when the scenario was read"
+            comparison, bound = match[1], match[2]
+        return Gate(
+            finding=finding, comparison=comparison, bound=float(bound), phase=phased.phase, by_default=by_default
+        )
+
+    @property
+    def is_upper(self) -> bool:
+        """Whether more can break it: then a value that is only proven from below can fail it all the same."""
+        return self.comparison in ("<=", "<", "==")
 
     def holds(self, value: float) -> bool:
         return _COMPARISONS[self.comparison](value, self.bound)

@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.gate import Ruling
+from harness.judge.document import to_json
 from harness.judge.model import Verdict
-from harness.judge.verdict import judge, to_json
+from harness.judge.verdict import judge
 from harness.record.folder import RunFolder, write_whole
 from harness.record.reader import read
 from harness.report.terminal import summary
@@ -35,7 +36,7 @@ def judged(folder: RunFolder) -> Verdict:
     """The verdict, written to `verdict.json` too."""
     record = read(folder)
     verdict = judge(record)
-    write_whole(folder.verdict_file, to_json(verdict, record))
+    write_whole(folder.verdict_file, to_json(verdict))
     return verdict
 
 

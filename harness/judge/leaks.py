@@ -1,31 +1,77 @@
-"""Potential leaks by the report's formula, from the claimed ledger: created - closed - cached."""
+"""Potential leaks by the formula created - closed - cached, from the claimed ledger at rest.
+
+Where the target has no statistics, connections that the server ledger alone proves to be abandoned take its place:
+a leak gate never passes because nobody could look.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from harness.judge.abandoned import abandoned
+from harness.judge.claims import claims, lacking, potential_leaks, quiet
+from harness.judge.making import counted
 from harness.judge.model import Evidence, Finding
 from harness.record.reader import Record
 from harness.record.schema import Statistics
 
-
-def potential(row: Statistics) -> int | None:
-    if row.created is None or row.closed is None or row.cached is None:
-        return None
-    return row.created - row.closed - row.cached
+SOURCE = "observe.jsonl"
 
 
 def leaks(record: Record) -> list[Finding]:
-    samples = [(row, value) for row in record.rows(Statistics) if (value := potential(row)) is not None]
-    if not samples:
+    """`leaks` at rest, and `leaks_worst` at any moment: clients on their way out count there."""
+    if record.plan.target.statistics is None:
+        return [_from_server(record), replace(_nothing("leaks_worst"), not_applicable=lacking(record))]
+    last = quiet(record)
+    value = potential_leaks(last) if last else None
+    if last is None or value is None:
         return [
-            Finding(name=name, title=title, value=None, expected="0", section="connections", missing=["no connection statistics"])
-            for name, title in (("leaks", "Potential leaks"), ("leaks_worst", "Potential leaks, worst moment"))
+            _nothing("leaks", lacking(record) or INCOMPLETE),
+            _nothing("leaks_worst", lacking(record) or INCOMPLETE),
         ]
-    last, value = samples[-1]
-    worst_row, worst = max(samples, key=lambda item: item[1])
-    text = f"created {last.created} - closed {last.closed} - cached {last.cached} = {value}"
-    return [
-        Finding(name="leaks", title="Potential leaks", value=value, n=len(samples), expected="0", section="connections",
-                evidence=[Evidence(text=text, source="observe.jsonl", at_ns=last.at_ns)], evidence_total=1),
-        Finding(name="leaks_worst", title="Potential leaks, worst moment", value=worst, n=len(samples), expected="0", section="connections",
-                evidence=[Evidence(text=f"after {worst_row.registrations_done} registrations", source="observe.jsonl", at_ns=worst_row.at_ns)], evidence_total=1),
-    ]
+    return [_finding("leaks", value, last), _worst(record)]
+
+
+INCOMPLETE = "the statistics lack created, closed or cached"
+TITLES = {"leaks": "Potential leaks", "leaks_worst": "Potential leaks, worst moment"}
+
+
+def _worst(record: Record) -> Finding:
+    known = [(value, row) for row in claims(record) if (value := potential_leaks(row)) is not None]
+    value, row = max(known, key=lambda item: item[0])
+    return replace(_finding("leaks_worst", value, row), n=len(known), expected="")
+
+
+def _finding(name: str, value: int, row: Statistics) -> Finding:
+    text = (
+        f"created {row.created} - closed {row.closed} - cached {row.cached} = {value}"
+        f" after {row.registrations_done} registrations"
+    )
+    return Finding(
+        name=name,
+        title=TITLES[name],
+        value=value,
+        n=1,
+        expected="0",
+        section="connections",
+        evidence=[Evidence(text=text, source=SOURCE, at_ns=row.at_ns)],
+        evidence_total=1,
+    )
+
+
+def _from_server(record: Record) -> Finding:
+    found = abandoned(record)
+    return counted(
+        "leaks",
+        "Leaked connections, by the server's ledger alone",
+        [item.evidence() for item in found.connections],
+        n=found.looked_at,
+        section="connections",
+        missing=found.missing,
+    )
+
+
+def _nothing(name: str, *missing: str) -> Finding:
+    return Finding(
+        name=name, title=TITLES[name], value=None, expected="0", section="connections", missing=list(missing)
+    )

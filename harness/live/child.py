@@ -92,7 +92,10 @@ class Child:
         await self._until_gone(members, GONE_TIMEOUT_S)
 
     async def end(self, *, timeout_s: float, by: signal.Signals = signal.SIGTERM) -> bool:
-        """Ask with `by`, wait `timeout_s`, then kill what is left. Returns whether it ended by being asked."""
+        """Ask with `by`, wait `timeout_s`, then kill what is left. Returns whether it ended by being asked.
+
+        A child that has ended already is seen to be gone, which takes it out of the ledger.
+        """
         members = family(self.identity)
         self.send(by)
         self.resume()  # A frozen process only hears the request once it thaws.

@@ -71,7 +71,7 @@ async def _end_processes(ledger: AbandonedLedger, ended: list[str]) -> list[str]
     for stray in marked(ledger.marker):
         if send(stray, signal.SIGKILL):
             hit.setdefault(stray, listed.get(stray, "a child"))
-    ended += [f"{ledger.path.stem}: process {name} ({identity.pid})" for identity, name in hit.items()]
+    ended += [f"{ledger.path.stem}: {text}" for text in _by_name(hit)]
     try:
         await wait_until(
             lambda: not any(lives(identity) for identity in hit), what="killed processes", timeout_s=GONE_TIMEOUT_S
@@ -79,6 +79,15 @@ async def _end_processes(ledger: AbandonedLedger, ended: list[str]) -> list[str]
     except WaitTimeout:
         return [f"{ledger.path.stem}: process {name} ({i.pid}) survives SIGKILL" for i, name in hit.items() if lives(i)]
     return []
+
+
+def _by_name(hit: dict[Identity, str]) -> list[str]:
+    """A line for each child: `process postgres (4711 and 14 of its own)`."""
+    families: dict[str, list[int]] = {}
+    for identity, name in hit.items():
+        families.setdefault(name, []).append(identity.pid)
+    more = {name: f" and {len(pids) - 1} of its own" if len(pids) > 1 else "" for name, pids in families.items()}
+    return [f"process {name} ({pids[0]}{more[name]})" for name, pids in families.items()]
 
 
 def _remove_folder(item: Entry) -> str:
@@ -92,7 +101,9 @@ def _remove_folder(item: Entry) -> str:
 
 def _heal(item: Entry) -> str:
     try:
-        done = subprocess.run(item.argv, capture_output=True, text=True, timeout=HEAL_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            item.argv, input=item.stdin, capture_output=True, text=True, timeout=HEAL_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{item.argv}: {error}"
     return f"{item.argv}: {done.stderr.strip() or done.returncode}" if done.returncode else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -156,11 +157,33 @@ def _memory() -> Check:
 
 
 def _docker() -> Check:
-    return Check(name="Docker engine", ok=False, found="not looked at", remedy="use the embedded stack", required=False)
+    # The docker SDK takes a while to import, and only these two checks need it.
+    from harness.live.stack.engine import connect
+
+    name = "Docker engine"
+    try:
+        client = connect()
+    except EnvironmentTrouble as trouble:
+        return Check(name=name, ok=False, found=str(trouble), remedy="only --stack docker needs it", required=False)
+    with contextlib.closing(client):
+        told = client.version()
+    return Check(name=name, ok=True, found=f"{told['Version']} (API {told['ApiVersion']})", required=False)
 
 
 def _images() -> Check:
-    return Check(name="Docker images", ok=False, found="not looked at", remedy="use the embedded stack", required=False)
+    from harness.live.stack.engine import connect
+    from harness.live.stack.images import load, missing
+
+    name, images = "Docker images", load()
+    try:
+        client = connect()
+    except EnvironmentTrouble:
+        return Check(name=name, ok=False, found="no engine to ask", remedy="start the engine first", required=False)
+    with contextlib.closing(client):
+        absent = missing(client, images)
+    found = f"missing: {', '.join(absent)}" if absent else ", ".join(images.to_run().values())
+    remedy = "they are pulled at the first run; name mirrors in HARNESS_IMAGES where no registry is reached"
+    return Check(name=name, ok=not absent, found=found, remedy=remedy, required=False)
 
 
 def _chromium() -> Check:

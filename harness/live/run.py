@@ -11,16 +11,19 @@ from typing import Literal
 
 from harness.clock import NS_PER_S, Clock, WaitTimeout
 from harness.live.chaos.conductor import Conductor
+from harness.live.checks import run_checks
 from harness.live.children import ChildLedger
 from harness.live.clean import clean
 from harness.live.dashboard import LiveView, Watch
 from harness.live.final_read import final_read
+from harness.live.load.abort import AbortWatch
 from harness.live.load.driver import LoadDriver
 from harness.live.observe import Latest, Observers
 from harness.live.prepare import Prepared
-from harness.live.progress import Progress
+from harness.live.progress import Lately, Progress
 from harness.live.stack import EnvironmentTrouble, Service, Stack
 from harness.live.stack.choose import make_stack
+from harness.live.wire import WireLedger
 from harness.plan import Plan
 from harness.record import folder as record_folder
 from harness.record.folder import End, EndReason, RunFolder
@@ -57,14 +60,25 @@ async def run(prepared: Prepared, watch: Watch) -> Ran:
             await conducted.play()
         except asyncio.CancelledError:
             reason, detail = "interrupted", f"interrupted in phase {conducted.phase}"
-        except (EnvironmentTrouble, WaitTimeout) as error:
-            reason, detail = "environment", str(error)
-        except Exception as error:  # noqa: BLE001 - the harness's own fault: recorded, told, and never a pass
-            reason, detail = "error", f"{type(error).__name__}: {error}"
-    conducted.write_end(reason, detail or conducted.aborted)
-    return Ran(
-        folder=folder, reason="aborted" if conducted.aborted and reason == "completed" else reason, detail=detail
-    )
+        except Exception as error:  # noqa: BLE001 - whatever broke is recorded, told, and never a pass
+            reason, detail = why_it_broke(error)
+    if conducted.aborted and reason == "completed":
+        reason, detail = "aborted", conducted.aborted
+    try:
+        conducted.write_end(reason, detail)
+    except OSError as error:
+        # A full disk, say: without end.json the record is never a pass, and everything that was started has ended.
+        reason, detail = "environment", f"the record could not be written: {error}"
+    return Ran(folder=folder, reason=reason, detail=detail)
+
+
+def why_it_broke(error: Exception) -> tuple[EndReason, str]:
+    """The end reason and a sentence; of a group of errors the first plain one is the cause, the rest followed it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, EnvironmentTrouble | WaitTimeout):
+        return "environment", str(error)
+    return "error", f"{type(error).__name__}: {error}"
 
 
 class Conducted:
@@ -84,6 +98,7 @@ class Conducted:
         self._driver: LoadDriver | None = None
         self._conductor: Conductor | None = None
         self._observers: Observers | None = None
+        self._wire = WireLedger(folder.events_file("proxy"))
 
     async def play(self) -> None:
         """Every phase in order; what each one set up is undone, last first, on every way out."""
@@ -94,8 +109,10 @@ class Conducted:
             stack, conductor = await self._set_up(undo)
             await self._steady(conductor, "before")
             observers = await self._observe(stack, undo)
-            await self._load(stack, conductor, undo)
+            await conductor.entered("steady")
+            await self._load(stack, conductor, observers, undo)
             await self._settle(stack, conductor, observers)
+            await self._check(stack, conductor, observers)
             self._enter("final_read")
             await final_read(self._plan, stack, self._folder, clock=self._clock)
             self._enter("teardown")
@@ -123,12 +140,17 @@ class Conducted:
         ledger = ChildLedger.create(self._plan.run_id)
         undo.callback(ledger.close)
         self._ledger = ledger
-        stack = await make_stack(self._prepared, self._plan, self._folder, ledger)
+        stack = await make_stack(self._prepared, self._plan, self._folder, ledger, tell=self._stack_says)
         self._stack = stack
         undo.push_async_callback(self._ended, stack)
         await stack.start()
         conductor = Conductor(
-            self._plan, stack, writer=self._writer, clock=self._clock, progress=lambda: self._progress
+            self._plan,
+            stack,
+            writer=self._writer,
+            clock=self._clock,
+            progress=lambda: self._progress,
+            ledger=self._ledger,
         )
         self._conductor = conductor
         undo.push_async_callback(conductor.heal_all)
@@ -156,7 +178,7 @@ class Conducted:
         self._observers = observers
         return observers
 
-    async def _load(self, stack: Stack, conductor: Conductor, undo: AsyncExitStack) -> None:
+    async def _load(self, stack: Stack, conductor: Conductor, observers: Observers, undo: AsyncExitStack) -> None:
         """The load and the faults beside it. The load ends by itself, by its deadline or by an abort rule."""
         self._enter("load")
         driver = LoadDriver(self._plan, self._folder, client=stack.client, clock=self._clock, ledger=self._ledger)
@@ -165,13 +187,21 @@ class Conducted:
         self._driver = driver
         async with asyncio.TaskGroup() as group:
             faults = group.create_task(conductor.run(self._clock.now_ns()))
-            crashes = group.create_task(self._watch_backend(stack, conductor))
+            aborting = group.create_task(self._watch_abort(driver, conductor))
+            watching = [
+                group.create_task(self._watch_backend(stack, conductor)),
+                group.create_task(observers.broken()),
+            ]
             ended = await driver.wait()
+            aborting.cancel()
             if ended.detail:
                 self._note("load", ended.detail)
             conductor.load_ended()
-            await faults
-            crashes.cancel()
+            if self.aborted:
+                faults.cancel()  # What is in force is healed next; nobody waits for its time to be over.
+            await asyncio.wait([faults])
+            for task in watching:
+                task.cancel()
 
     async def _settle(self, stack: Stack, conductor: Conductor, observers: Observers) -> None:
         """Heal, let the steady state come back, leave the system alone, then take the samples that count."""
@@ -182,15 +212,37 @@ class Conducted:
             await stack.start_service(Service.BACKEND)
         await self._steady(conductor, "after")
         self._enter("settle")
+        await conductor.entered("settle")
         await asyncio.sleep(self._plan.scenario.observe.settle_s)
         await observers.final()
+
+    async def _check(self, stack: Stack, conductor: Conductor, observers: Observers) -> None:
+        """The checks that the scenario asks for. They open clients and inject faults: no sample is taken meanwhile."""
+        if self._plan.scenario.checks:
+            self._enter("checks")
+            await observers.stop()
+            await run_checks(self._plan, stack.backend, self._folder, clock=self._clock, breaker=conductor)
+
+    async def _watch_abort(self, driver: LoadDriver, conductor: Conductor) -> None:
+        """Ends the load when a rule says so; what is in flight gets its answers, and the run goes on to its end."""
+        load = self._plan.scenario.load
+        watch = AbortWatch(self._plan.scenario.abort, self._clock.now_ns())
+        while not self.aborted:
+            await asyncio.sleep(TICK_S)
+            driver.read()
+            leaks = self._observers.latest.leaks if self._observers else None
+            self.aborted = watch.check(
+                self._clock.now_ns(), driver.recent, in_force=bool(conductor.in_force), leaks=leaks
+            )
+        self._note("abort", self.aborted)
+        await driver.stop(load.request_timeout_s + STOP_LOAD_TIMEOUT_S)
 
     async def _watch_backend(self, stack: Stack, conductor: Conductor) -> None:
         """A backend that is away without a fault on it has crashed."""
         was_running = True
         while True:
             running = stack.is_running(Service.BACKEND)
-            if was_running and not running and not any(name.startswith("backend.") for name in conductor.in_force):
+            if was_running and not running and Service.BACKEND not in conductor.broken:
                 self._note("crash", f"the backend ended by itself after {self._progress.done} registrations")
             was_running = running
             await asyncio.sleep(CRASH_POLL_S)
@@ -207,6 +259,9 @@ class Conducted:
             phase=self.phase,
             elapsed_s=self._clock.now_ns() / NS_PER_S,
             progress=self._progress,
+            lately=self._driver.lately() if self._driver else Lately(),
+            wire=self._wire.open_connections(),
+            lag_limit_ms=self._plan.scenario.load.lag_limit_ms,
             faults=self._conductor.in_force if self._conductor else [],
             leaks=latest.leaks,
             claimed=latest.claimed,
@@ -223,6 +278,9 @@ class Conducted:
         self.phase = phase
         self._writer.append(Phase(at_ns=self._clock.now_ns(), phase=phase), now=True)
         self._watch.show(self._view())
+
+    def _stack_says(self, text: str) -> None:
+        self._note("stack", text)
 
     def _note(self, subject: str, text: str) -> None:
         self._writer.append(Note(at_ns=self._clock.now_ns(), subject=subject, text=text), now=True)

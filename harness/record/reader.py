@@ -1,20 +1,23 @@
-"""Reads a run folder: every row typed, requests as a frame. Tolerates what a killed writer leaves, and tells it."""
+"""Reads a run folder: every row typed, requests and server connections as frames.
+
+Tolerates what a killed writer leaves, and tells it. Rows are read when they are first asked for; files are walked in
+blocks, so that a run of a million requests needs no more memory than its columns.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from io import BytesIO
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.json as pa_json
 
 from harness.plan import Plan
+from harness.record import columns
 from harness.record.folder import End, RunFolder
 from harness.record.schema import (
     KINDS,
@@ -22,6 +25,7 @@ from harness.record.schema import (
     Counters,
     DatabaseCounters,
     RedisClient,
+    Request,
     Row,
     Server,
     ServerConnection,
@@ -31,23 +35,9 @@ from harness.record.schema import Redis as RedisSample
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
-REQUEST_COLUMNS: dict[str, pa.DataType] = {
-    "worker": pa.string(),
-    "n": pa.int64(),
-    "tenant": pa.string(),
-    "step": pa.string(),
-    "intended_ns": pa.int64(),
-    "start_ns": pa.int64(),
-    "first_byte_ns": pa.int64(),
-    "end_ns": pa.int64(),
-    "status": pa.int64(),
-    "outcome": pa.string(),
-    "error": pa.string(),
-    "sent": pa.bool_(),
-    "reused": pa.bool_(),
-    "bytes_received": pa.int64(),
-    "tenant_id": pa.string(),
-}
+START = b'{"kind":"'
+REQUEST_START = START + Request.kind.encode() + b'"'
+LINE_END = b"}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +48,23 @@ class Torn:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a line begins."""
+
+    path: Path
+    line: int
+    offset: int
+
+
+@dataclass(slots=True)
+class Index:
+    """The places of all lines but requests, by kind, and the lines that are none."""
+
+    places: dict[str, list[Place]] = field(default_factory=dict)
+    torn: list[Torn] = field(default_factory=list)
+
+
 class Record:
     """What a run folder tells. Tables are read when they are first asked for."""
 
@@ -65,33 +72,58 @@ class Record:
         self.folder = folder
         self.plan: Plan = folder.plan()
         self.end: End | None = folder.end()
+        self._rows: dict[type[Row], list[Any]] = {}
+        self._torn_inside: list[Torn] = []
 
-    @cached_property
+    @property
     def torn(self) -> list[Torn]:
-        """Lines that could not be read, of all files."""
-        return [torn for _, broken in self._small.values() for torn in broken]
+        """Lines that could not be read, as far as their rows have been asked for."""
+        return sorted({*self._index.torn, *self._torn_inside}, key=attrgetter("file", "line"))
 
     @cached_property
     def requests(self) -> pd.DataFrame:
-        """One row a request, columns of `REQUEST_COLUMNS`, in order of `start_ns`."""
-        tables = [frame for path in self._load_files if (frame := _request_table(path)) is not None]
-        if not tables:
-            return pa.schema(list(REQUEST_COLUMNS.items())).empty_table().to_pandas()
-        frame = pa.concat_tables(tables).to_pandas(strings_to_categorical=True)
+        """One row a request, columns of `columns.REQUESTS`, in order of `start_ns`."""
+        table, broken = columns.requests(sorted(self.folder.events.glob("load-*.jsonl")))
+        self._torn_inside += [Torn(name, line) for name, line in broken]
+        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
         return frame.sort_values("start_ns", ignore_index=True)
 
-    def rows(self, kind: type[AnyRow]) -> list[AnyRow]:
-        """All rows of a kind, in order of time."""
-        found = [row for rows, _ in self._small.values() for row in rows if isinstance(row, kind)]
-        return sorted(found, key=lambda row: getattr(row, "at_ns", 0))
+    @cached_property
+    def connections(self) -> pd.DataFrame:
+        """Every connection of every `Server` sample: columns of `columns.CONNECTIONS`, in order of `at_ns`."""
+        table, broken = columns.connections(self.folder.events_file("observe"))
+        self._torn_inside += [Torn(name, line) for name, line in broken]
+        frame: pd.DataFrame = table.to_pandas()
+        return frame.sort_values("at_ns", ignore_index=True, kind="stable")
 
-    @property
-    def _load_files(self) -> list[Path]:
-        return sorted(self.folder.events.glob("load-*.jsonl"))
+    def rows(self, kind: type[AnyRow]) -> list[AnyRow]:
+        """All rows of a kind, in order of time. Requests are in `requests`; of them there are too many for objects."""
+        if kind not in self._rows:
+            found = self._parsed(self._index.places.get(kind.kind, []))
+            self._rows[kind] = sorted(found, key=attrgetter("at_ns"))
+        return self._rows[kind]
+
+    def last(self, kind: type[AnyRow], *, before_ns: int | None = None) -> AnyRow | None:
+        """The newest row of a kind, read without reading the others; for kinds of which one file has all."""
+        for place in reversed(self._index.places.get(kind.kind, [])):
+            for row in self._parsed([place]):
+                if before_ns is None or row.at_ns < before_ns:
+                    return row  # type: ignore[no-any-return]
+        return None
 
     @cached_property
-    def _small(self) -> dict[str, tuple[list[Row], list[Torn]]]:
-        return {path.name: _rows(path) for path in sorted(self.folder.events.glob("*.jsonl"))}
+    def _index(self) -> Index:
+        index = Index()
+        for path in sorted(self.folder.events.glob("*.jsonl")):
+            _walk(path, index)
+        return index
+
+    def _parsed(self, places: Iterable[Place]) -> Iterator[Any]:
+        for place, line in _lines_at(places):
+            try:
+                yield _row(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self._torn_inside.append(Torn(place.path.name, place.line))
 
 
 def read(folder: RunFolder) -> Record:
@@ -99,25 +131,43 @@ def read(folder: RunFolder) -> Record:
     return Record(folder)
 
 
-def _rows(path: Path) -> tuple[list[Row], list[Torn]]:
-    """Every row of a file but its requests, and the lines that could not be read."""
-    rows: list[Row] = []
-    torn: list[Torn] = []
+def _walk(path: Path, index: Index) -> None:
+    offset = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if line.startswith(b'{"kind":"request"') and line.endswith(b"}\n"):
+            begins, offset = offset, offset + len(line)
+            if line.startswith(REQUEST_START) and line.endswith(LINE_END):
                 continue
-            try:
-                rows.append(_row(json.loads(line)))
-            except (ValueError, KeyError, TypeError):
-                torn.append(Torn(path.name, number))
-    return rows, torn
+            kind = line[len(START) : line.find(b'"', len(START))].decode("ascii", "replace")
+            if line.startswith(START) and line.endswith(LINE_END) and kind in KINDS:
+                index.places.setdefault(kind, []).append(Place(path, number, begins))
+            else:
+                index.torn.append(Torn(path.name, number))
+
+
+def _lines_at(places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]:
+    """The lines, each file opened once where its places come one after the other."""
+    opened: Path | None = None
+    file = None
+    try:
+        for place in places:
+            if place.path != opened:
+                if file:
+                    file.close()
+                opened, file = place.path, place.path.open("rb")
+            assert file
+            file.seek(place.offset)
+            yield place, file.readline()
+    finally:
+        if file:
+            file.close()
 
 
 def _row(values: dict[str, Any]) -> Row:
     kind = KINDS[values.pop("kind")]
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
-    values = {name: value for name, value in values.items() if name in known}
+    known = KNOWN[kind]
+    if not values.keys() <= known:
+        values = {name: value for name, value in values.items() if name in known}
     nested = NESTED.get(kind)
     if nested:
         name, inner = nested
@@ -125,25 +175,11 @@ def _row(values: dict[str, Any]) -> Row:
     return kind(**values)
 
 
+KNOWN = {kind: frozenset(item.name for item in fields(kind)) for kind in KINDS.values()}  # type: ignore[arg-type]
+
 NESTED: dict[type[Row], tuple[str, type[Any]]] = {
     Server: ("connections", ServerConnection),
     Counters: ("databases", DatabaseCounters),
     RedisSample: ("clients", RedisClient),
     Statistics: ("tenants", CachedTenant),
 }
-
-
-def _request_table(path: Path) -> pa.Table | None:
-    """The requests of a worker's file through Arrow's reader; null where there are none."""
-    lines = b"".join(_request_lines(path))
-    if not lines:
-        return None
-    options = pa_json.ParseOptions(explicit_schema=pa.schema(list(REQUEST_COLUMNS.items())), unexpected_field_behavior="ignore")
-    return pa_json.read_json(BytesIO(lines), parse_options=options)
-
-
-def _request_lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            if line.startswith(b'{"kind":"request"') and line.endswith(b"}\n"):
-                yield line

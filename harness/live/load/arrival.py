@@ -6,11 +6,25 @@ the rate over time; the i-th arrival comes when the rate's integral reaches i.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
 from harness.clock import NS_PER_S
 from harness.scenario import Load, Stage
+
+
+def arrivals(load: Load) -> int | None:
+    """How many registrations a load plans: what it says itself, or as many as its schedule holds.
+
+    Null where only a duration ends a closed load: there as many as fit.
+    """
+    if load.registrations is not None or load.model != "open":
+        return load.registrations
+    if load.duration_s is None:
+        return sum(1 for _ in offsets_ns(load))
+    ends_ns = load.duration_s * NS_PER_S
+    return sum(1 for _ in itertools.takewhile(lambda offset_ns: offset_ns < ends_ns, offsets_ns(load)))
 
 
 def offsets_ns(load: Load) -> Iterator[int]:

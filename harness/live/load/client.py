@@ -8,6 +8,7 @@ have deadlines; bodies are bounded. Contract: RFC 9112 (messages), RFC 9110 (1xx
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -74,24 +75,29 @@ class HttpClient:
         self._deadlines = deadlines
         self._tls = tls
         self._socket: socket.socket | None = None
-        self._cookies: dict[str, str] = {}
 
     def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Answer:
         """Send once and read the answer. Never raises for what the network or the server does."""
+        head = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        return self.exchange(method, path, head, body, {})
+
+    def exchange(self, method: str, path: str, head: str, body: bytes | None, cookies: dict[str, str]) -> Answer:
+        """`request` with header lines as they go out; `cookies` are sent, and keep what the answer sets."""
         answer = Answer()
         exchange = Exchange(method, answer, self._now_ns)
         try:
             with Timeout(self._deadlines.whole_s, Broken("timeout_whole")):
                 self._connect(answer)
-                self._send(self._message(method, path, headers or {}, body), answer)
+                self._send(self._message(method, path, head, body, cookies), answer)
                 self._receive(exchange)
         except Broken as broken:
             answer.error = str(broken)
         if answer.error or not exchange.keep_alive:
             self.close()
-        self._keep_cookies(exchange.cookies)
+        if exchange.cookies:
+            keep_cookies(cookies, exchange.cookies)
         return answer
 
     def close(self) -> None:
@@ -120,16 +126,15 @@ class HttpClient:
         except OSError as error:
             raise Broken(f"connect: {error.strerror or error}") from None
 
-    def _message(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._authority}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if self._cookies:
-            lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self._cookies.items()))
+    def _message(self, method: str, path: str, head: str, body: bytes | None, cookies: dict[str, str]) -> bytes:
+        lines = f"{method} {path} HTTP/1.1\r\nHost: {self._authority}\r\n{head}"
+        if cookies:
+            lines += "Cookie: " + "; ".join(f"{name}={value}" for name, value in cookies.items()) + "\r\n"
         if body is not None:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+            lines += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         elif method in ("POST", "PUT", "PATCH"):
-            lines.append("Content-Length: 0")
-        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + (body or b"")
+            lines += "Content-Length: 0\r\n"
+        return (lines + "\r\n").encode("latin-1", "replace") + (body or b"")
 
     def _send(self, message: bytes, answer: Answer) -> None:
         assert self._socket is not None
@@ -161,11 +166,18 @@ class HttpClient:
                 return
             exchange.feed(chunk)
 
-    def _keep_cookies(self, set_cookies: list[str]) -> None:
-        for text in set_cookies:
-            name, _, value = text.partition(";")[0].partition("=")
-            if name.strip():
-                self._cookies[name.strip()] = value.strip()
+
+def keep_cookies(jar: dict[str, str], set_cookies: list[str]) -> None:
+    """Take over what an answer sets; a cookie that has run out is dropped. Scope is not kept: a jar is of one host."""
+    for text in set_cookies:
+        pair, _, attributes = text.partition(";")
+        name, _, value = pair.partition("=")
+        if not name.strip():
+            continue
+        if re.search(r"max-age\s*=\s*(0|-\d+)\s*(;|$)", attributes, re.IGNORECASE):
+            jar.pop(name.strip(), None)
+        else:
+            jar[name.strip()] = value.strip()
 
 
 class Exchange:

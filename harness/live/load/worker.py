@@ -1,6 +1,6 @@
 """One load worker: a Locust process that registers its share of the tenants and writes every request as a row.
 
-The only module that imports locust. Started by `driver`:
+Started by `driver`:
 
     python -m harness.live.load.worker --plan RUN/plan.json --events FILE --host HOST:PORT --worker I/COUNT
 
@@ -15,192 +15,78 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse
-import itertools
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import gevent
-from gevent.lock import Semaphore
-from gevent.pool import Pool
-from locust import User, task
 from locust.env import Environment
-from locust.exception import StopUser
+from locust.runners import Runner
 
-from harness.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from harness.live.load.arrival import offsets_ns
-from harness.live.load.client import Deadlines, HttpClient
-from harness.live.load.flow import Flow, Tenant
+from harness.clock import NS_PER_MS
+from harness.live.load.counts import Counts
+from harness.live.load.generator import Generator
+from harness.live.load.locust_file import LocustfileLoad, environment_of
+from harness.live.load.recorder import Recorder
+from harness.live.load.share import Share
+from harness.live.load.users import FlowLoad
 from harness.plan import Plan
-from harness.record.schema import Lag, Outcome, Request, Trailer
+from harness.record.schema import Request, Trailer
 from harness.record.writer import RowWriter
 
-LAG_PERIOD_S = 0.25
-IN_FLIGHT_MAX = 20_000
+GO_POLL_S = 0.005
 
 
-class Worker:
-    """This process's share of the load."""
+class Work(Protocol):
+    """What a worker does: the scenario's flows, or a Locust file."""
 
-    def __init__(self, plan: Plan, writer: RowWriter, host: str, index: int, count: int) -> None:
-        self.plan = plan
-        self.load = plan.scenario.load
-        self.name = f"load-{index}"
-        self.stopped = ""
-        self.counts: dict[Outcome, int] = {"ok": 0, "failed": 0, "unknown": 0}
-        self.begun = 0
-        self.environment = Environment(user_classes=[TenantUser], host=f"http://{host}")
-        self._writer = writer
-        self._host, _, port = host.rpartition(":")
-        self._port = int(port)
-        self._share = (index, count)
-        self._flow = Flow(plan.target, writer, self.name, now_ns=self.now_ns, on_request=self._told)
-        self._lag_max_ns = 0
+    def run(self, runner: Runner) -> None: ...
 
-    def now_ns(self) -> int:
-        return monotonic_ns() - self.plan.origin_ns
-
-    def run(self) -> None:
-        """Send the load; returns when every registration of this share has an outcome or was not started."""
-        ticking = gevent.spawn(self._tick)
-        deadline = gevent.spawn_later(self.load.deadline_s, self.stop, "deadline")
-        try:
-            if self.load.model == "open":
-                self._run_open()
-            else:
-                self._run_closed()
-            reason = self.stopped or "completed"
-        finally:
-            deadline.kill()
-            ticking.kill()
-        self._end(reason)
-
-    def stop(self, why: str) -> None:
-        """Start nothing more; what is in flight is waited for until its own deadlines."""
-        self.stopped = self.stopped or why
-
-    def numbers(self) -> Iterator[int]:
-        """The registrations of this share, without end where a duration ends the load."""
-        index, count = self._share
-        last = self.load.registrations
-        return itertools.count(1 + index, count) if last is None else iter(range(1 + index, last + 1, count))
-
-    def registered(self, n: int, intended_ns: int | None) -> None:
-        """One tenant's whole flow."""
-        self.begun += 1
-        registration = self.plan.registration(n)
-        deadlines = Deadlines(first_byte_s=self.load.request_timeout_s, whole_s=self.load.request_timeout_s)
-        client = HttpClient(self._host, self._port, now_ns=self.now_ns, deadlines=deadlines)
-        tenant = Tenant(n, registration.tenant, registration.placeholders(), client)
-        if intended_ns is not None:
-            self._lag_max_ns = max(self._lag_max_ns, self.now_ns() - intended_ns)
-        try:
-            outcome = self._flow.register(tenant, self.load.flow, intended_ns=intended_ns)
-            self.counts[outcome] += 1
-        finally:
-            client.close()
-
-    def _run_closed(self) -> None:
-        """As many Locust users as the scenario says, each taking the next number until none is left."""
-        users = 1 if self.load.model == "sequential" else -(-self.load.users // self._share[1])
-        ends_ns = self.now_ns() + round((self.load.duration_s or self.load.deadline_s) * NS_PER_S)
-        TenantUser.take = Taking(self, ends_ns)
-        runner = self.environment.create_local_runner()
-        runner.start(users, spawn_rate=max(users, 1))
-        TenantUser.take.done.acquire()
-        runner.quit()
-
-    def _run_open(self) -> None:
-        """Each arrival at its moment of the absolute schedule, however many are in flight."""
-        index, count = self._share
-        begun_ns = self.now_ns()
-        flows = Pool(IN_FLIGHT_MAX)
-        schedule = itertools.islice(offsets_ns(self.load), index, None, count)
-        for n, offset_ns in zip(self.numbers(), schedule, strict=False):
-            if self.load.duration_s is not None and offset_ns >= self.load.duration_s * NS_PER_S:
-                break
-            intended_ns = begun_ns + offset_ns
-            while not self.stopped and (left_ns := intended_ns - self.now_ns()) > 0:
-                gevent.sleep(min(left_ns / NS_PER_S, LAG_PERIOD_S))
-            if self.stopped:
-                break
-            flows.spawn(self.registered, n, intended_ns)
-        flows.join()
-
-    def _tick(self) -> None:
-        """Flushes, and measures how long this process's loop stood still: a late generator must say so."""
-        while True:
-            due_ns = self.now_ns() + round(LAG_PERIOD_S * NS_PER_S)
-            gevent.sleep(LAG_PERIOD_S)
-            late_ns = max(0, self.now_ns() - due_ns)
-            lag = Lag(
-                at_ns=self.now_ns(), worker=self.name, lag_max_ns=max(self._lag_max_ns, late_ns), started=self.begun
-            )
-            self._lag_max_ns = 0
-            self._writer.append(lag, now=True)
-
-    def _told(self, row: Request) -> None:
-        """Let Locust's own statistics know."""
-        self.environment.events.request.fire(  # type: ignore[no-untyped-call]
-            request_type="HTTP",
-            name=row.step,
-            response_time=(row.end_ns - row.start_ns) / NS_PER_MS,
-            response_length=row.bytes_received,
-            exception=None if row.outcome == "ok" else RuntimeError(row.error),
-            context={},
-        )
-
-    def _end(self, reason: str) -> None:
-        index, count = self._share
-        planned = len(range(1 + index, self.load.registrations + 1, count)) if self.load.registrations else self.begun
-        trailer = Trailer(
-            at_ns=self.now_ns(),
-            worker=self.name,
-            planned=planned,
-            **self.counts,
-            not_started=planned - self.begun,
-            rows=self._writer.rows + 1,
-            reason=reason,
-        )
-        self._writer.append(trailer, now=True)
-        self._writer.close()
+    def counts(self) -> Counts: ...
 
 
-class Taking:
-    """Hands the next registration to whichever user is free; `done` is released when the last user has ended."""
-
-    def __init__(self, worker: Worker, ends_ns: int) -> None:
-        self.worker = worker
-        self.done = Semaphore(0)
-        self._numbers = worker.numbers()
-        self._ends_ns = ends_ns
-        self._busy = 0
-
-    def one(self) -> None:
-        """Register the next tenant. Raises `StopUser` when there is none, or the load is over."""
-        worker = self.worker
-        over = bool(worker.stopped) or (worker.load.duration_s is not None and worker.now_ns() >= self._ends_ns)
-        n = None if over else next(self._numbers, None)
-        if n is None:
-            if self._busy == 0:
-                self.done.release()
-            raise StopUser
-        self._busy += 1
-        try:
-            worker.registered(n, None)
-        finally:
-            self._busy -= 1
+def perform(generator: Generator, environment: Environment, work: Work, runner: Runner) -> None:
+    """Send this worker's share of the load and write the trailer."""
+    # A user that Locust stops gets the time to end its request: one that is cut off would be in no row.
+    environment.stop_timeout = generator.load.request_timeout_s
+    environment.events.test_stopping.add_listener(lambda **_: generator.stop("stopped by Locust"))  # type: ignore[no-untyped-call]
+    pulse = gevent.spawn(generator.pulse)
+    deadline = gevent.spawn_later(generator.load.deadline_s, generator.stop, "deadline")
+    work.run(runner)
+    deadline.kill()
+    pulse.kill()
+    generator.recorder.append(trailer(generator, work.counts()), now=True)
+    generator.recorder.close()
 
 
-class TenantUser(User):
-    """A Locust user: registers one tenant after the other."""
+def trailer(generator: Generator, counts: Counts) -> Trailer:
+    return Trailer(
+        at_ns=generator.now_ns(),
+        worker=generator.name,
+        planned=counts.planned,
+        ok=counts.ok,
+        failed=counts.failed,
+        unknown=counts.unknown,
+        not_started=counts.planned - counts.begun,
+        rows=generator.recorder.rows + 1,
+        reason=generator.stopped or "completed",
+        clock_offset_ns=generator.clock_offset_ns,
+        operations_planned=counts.operations_planned,
+        operations=counts.operations,
+    )
 
-    take: Taking
 
-    @task
-    def register(self) -> None:
-        self.take.one()
+def told(environment: Environment, row: Request) -> None:
+    """Let Locust's own statistics know of a request."""
+    environment.events.request.fire(  # type: ignore[no-untyped-call]
+        request_type="HTTP",
+        name=row.step,
+        response_time=(row.end_ns - row.start_ns) / NS_PER_MS,
+        response_length=row.bytes_received,
+        exception=None if row.outcome == "ok" else RuntimeError(row.error),
+        context={},
+    )
 
 
 def main() -> int:
@@ -210,14 +96,43 @@ def main() -> int:
     parser.add_argument("--events", type=Path, required=True)
     parser.add_argument("--host", required=True, help="HOST:PORT of the backend, through the client edge")
     parser.add_argument("--worker", required=True, help="I/COUNT")
+    parser.add_argument("--go", type=Path, help="a file that will tell the moment to begin, in ns of the run's clock")
     arguments = parser.parse_args()
-    index, count = (int(part) for part in arguments.worker.split("/"))
+    share = Share.parsed(arguments.worker)
     plan = Plan.model_validate_json(arguments.plan.read_bytes())
-    worker = Worker(plan, RowWriter(arguments.events), arguments.host, index, count)
+    environment = environment_for(plan, arguments.host)
+    recorder = Recorder(RowWriter(arguments.events), lambda row: told(environment, row))
+    generator = Generator(plan, share, recorder, name=f"load-{share.index}", host=arguments.host)
     for number in (signal.SIGINT, signal.SIGTERM):
-        gevent.signal_handler(number, worker.stop, "stopped")
-    worker.run()
+        gevent.signal_handler(number, generator.stop, "stopped")
+    runner = environment.create_local_runner()
+    generator.ready()
+    begun_ns = moment_to_begin(generator, arguments.go)
+    perform(generator, environment, work_of(generator, environment, begun_ns), runner)
     return 0
+
+
+def environment_for(plan: Plan, host: str) -> Environment:
+    """Locust's environment: an empty one for flows, or that of the scenario's Locust file."""
+    file = plan.locustfile
+    return Environment(host=f"http://{host}") if file is None else environment_of(file, f"http://{host}")
+
+
+def work_of(generator: Generator, environment: Environment, begun_ns: int) -> Work:
+    if generator.plan.locustfile is not None:
+        return LocustfileLoad(generator, environment, begun_ns)
+    return FlowLoad(generator, begun_ns)
+
+
+def moment_to_begin(generator: Generator, go: Path | None) -> int:
+    """Wait for the moment that the parent has all workers begin at; without one, begin now."""
+    while go is not None and not generator.stopped:
+        if go.exists():
+            begun_ns = int(go.read_text())
+            generator.wait_until(begun_ns)
+            return begun_ns
+        gevent.sleep(GO_POLL_S)
+    return generator.now_ns()
 
 
 if __name__ == "__main__":

@@ -71,6 +71,12 @@ class Observers:
         self._tasks = [asyncio.create_task(self._sampling(source)) for source in self._sources]
         self._tasks.append(asyncio.create_task(self._checking()))
 
+    async def broken(self) -> None:
+        """Wait until an observer is ended by its own trouble, a full disk say, and raise that: a run needs all."""
+        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
     async def stop(self) -> None:
         """End sampling and close the connections. Raises what ended an observer early, a full disk say."""
         for task in self._tasks:
@@ -121,7 +127,10 @@ class Observers:
 
     async def _sampled(self, name: str, sampling: Awaitable[list[Row]]) -> list[Row]:
         try:
-            return await asyncio.wait_for(sampling, timeout=SAMPLE_TIMEOUT_S)
+            # Not `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that comes as its work is done, and
+            # this observer would go on for ever.
+            async with asyncio.timeout(SAMPLE_TIMEOUT_S):
+                return await sampling
         except Exception as error:  # noqa: BLE001 - a source that can't look is a fact of the run, whatever the reason
             return [Gap(at_ns=self._clock.now_ns(), source=name, error=f"{type(error).__name__}: {error}")]
 

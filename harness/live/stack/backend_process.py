@@ -74,7 +74,7 @@ class BackendProcess:
             raise EnvironmentTrouble(f"{error}; {self._log} ends:\n{self.child.log_tail()}") from error
 
     async def stop(self) -> None:
-        if self.child and self.child.is_running():
+        if self.child:
             await self.child.end(timeout_s=self.command.stop_timeout_s)
 
     def release(self) -> None:

@@ -137,6 +137,8 @@ class EmbeddedStack:
         child = self._child(service)
         if child and child.is_running():
             raise EnvironmentTrouble(f"{service} is running already")
+        if child:
+            await child.kill()  # It ended by itself: see that all of it is gone before its successor starts.
         starts: dict[Service, Callable[[], Awaitable[None]]] = {
             Service.POSTGRES: self._postgres_started,
             Service.REDIS: self._redis_up,
@@ -149,7 +151,9 @@ class EmbeddedStack:
         await self._running(service).kill()
 
     async def stop_service(self, service: Service, *, timeout_s: float) -> bool:
-        return await self._running(service).end(timeout_s=timeout_s)
+        # Postgres waits for its sessions to end by themselves on SIGTERM; containers stop it by SIGINT too.
+        by = signal.SIGINT if service is Service.POSTGRES else signal.SIGTERM
+        return await self._running(service).end(timeout_s=timeout_s, by=by)
 
     async def pause(self, service: Service) -> None:
         self._running(service).pause()

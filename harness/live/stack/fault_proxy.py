@@ -64,7 +64,7 @@ class FaultProxy:
         return f"{'toxiproxy' if self._choice.real else 'built-in'} {version}"
 
     async def stop(self) -> None:
-        if self.child and self.child.is_running():
+        if self.child:
             await self.child.end(timeout_s=STOP_TIMEOUT_S)
 
     def release(self) -> None:

@@ -120,7 +120,7 @@ class PostgresServer:
 
     async def stop(self) -> None:
         """End it at once and remove its shared memory; the data directory stays."""
-        if self.child and self.child.is_running():
+        if self.child:
             await self.child.end(timeout_s=STOP_TIMEOUT_S, by=signal.SIGINT)
         release_shared_memory(self._data)
 

@@ -58,7 +58,7 @@ class RedisServer:
             raise
 
     async def stop(self) -> None:
-        if self.child and self.child.is_running():
+        if self.child:
             await self.child.end(timeout_s=STOP_TIMEOUT_S)
 
     def release(self) -> None:

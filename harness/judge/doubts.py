@@ -1,0 +1,63 @@
+"""What keeps a run from being a pass, whatever its gates say: it did not end as it should, or evidence is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.judge.generator import limited
+from harness.judge.model import Finding
+from harness.record.reader import Record
+from harness.record.schema import REGISTER, FinalRead, Trailer
+
+
+def doubts(record: Record, findings: Sequence[Finding]) -> list[str]:
+    """The reasons, in sentences; none for a run that is whole."""
+    return [
+        *_ending(record),
+        *_load(record),
+        *_faults(findings),
+        *_reading(record),
+    ]
+
+
+def lost_workers(record: Record) -> list[str]:
+    """Load workers without a trailer: what they sent at the end is not known."""
+    processes = record.plan.scenario.load.processes
+    lost = processes - len({row.worker for row in record.rows(Trailer)})
+    return [f"{lost} of {processes} load workers left no trailer"] if lost > 0 else []
+
+
+def _ending(record: Record) -> list[str]:
+    if record.end is None:
+        return ["the run was killed: there is no end.json"]
+    if record.end.reason != "completed":
+        return [f"the run ended early ({record.end.reason}): {record.end.detail or 'no reason told'}"]
+    return []
+
+
+def _load(record: Record) -> list[str]:
+    requests = record.requests
+    limit = limited(record)
+    found = [*lost_workers(record), *([limit] if limit else [])]
+    if not len(requests):
+        return [*found, "no request was sent"]
+    first = REGISTER
+    if not ((requests["step"] == first) & (requests["outcome"] == "ok")).any():
+        return [*found, "no registration was acknowledged"]
+    return found
+
+
+def _faults(findings: Sequence[Finding]) -> list[str]:
+    return [
+        fact.text
+        for finding in findings
+        if finding.name in ("faults_unseen", "faults_unhealed") and finding.value
+        for fact in finding.evidence
+    ]
+
+
+def _reading(record: Record) -> list[str]:
+    if not record.rows(FinalRead):
+        return ["there was no final read, or it was not finished"]
+    torn = record.torn
+    return [f"{len(torn)} lines could not be read, the first in {torn[0].file}, line {torn[0].line}"] if torn else []
