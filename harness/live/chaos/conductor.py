@@ -7,7 +7,8 @@ Whether an unseen fault is bad is for the judge to say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from harness.plan import Occurrence, Plan, occurrences
 from harness.record.schema import Fault as FaultRow
 from harness.record.schema import FaultState
 from harness.record.writer import RowWriter
+from harness.scenario import FaultPlan
 
 POLL_NS = 10 * NS_PER_MS
 INJECT_TIMEOUT_S = 30.0
@@ -109,6 +111,21 @@ class Conductor:
         """Heal what is in force, last first; without `until_end` those stay that are planned to outlast the load."""
         for active in reversed(list(self._active.values())):
             if until_end or not active.occurrence.plan.until_end:
+                await self._heal(active)
+
+    @asynccontextmanager
+    async def with_fault(self, name: str) -> AsyncIterator[None]:
+        """The fault for as long as the block lasts, in the same history: what checks after the load ask for."""
+        plan = FaultPlan(fault=name, at_phase="settle", until_end=True)
+        occurrence = Occurrence(
+            fault=f"{name}#checks", name=name, plan=plan, at_ns=0, at_registration=0, delay_ns=0, for_ns=None
+        )
+        self._say(occurrence, "planned")
+        await self._inject(occurrence)
+        try:
+            yield
+        finally:
+            if active := self._active.get(occurrence.fault):
                 await self._heal(active)
 
     async def steady(self, when: Literal["before", "after"]) -> bool:
