@@ -20,7 +20,7 @@ Words = set[tuple[int | None, str | None]]
 
 
 def health_wrong(record: Record) -> list[Finding]:
-    """`health_wrong`: answers that say all is well, by status and words, of a dependency that has been away for long."""
+    """`health_wrong`: answers that say all is well, by status and words, while a dependency is away for long."""
     pulses = [row for row in record.rows(Pulse) if row.what == "dependencies"]
     well = _well(record, pulses)
     away = list(_away(record))
