@@ -16,7 +16,7 @@ from harness import tomlfile
 from harness.clock import NS_PER_S, dice
 from harness.scenario import FaultPlan, Scenario
 from harness.target import Target
-from harness.tomlfile import BadFile, Mistake
+from harness.tomlfile import Mistake
 
 SCHEMA_VERSION = 1
 
@@ -46,6 +46,12 @@ class Plan(tomlfile.Strict):
     scenario: Scenario
     target: Target
     machine: Machine
+
+    @property
+    def locustfile(self) -> Path | None:
+        """The Locust file to run instead of flows; the scenario names it from its own folder."""
+        name = self.scenario.load.locustfile
+        return None if name is None else (Path(self.scenario_file).parent / name).resolve()
 
     def registration(self, n: int) -> Registration:
         return registration(self.run_id, self.seed, n)
@@ -95,8 +101,8 @@ def registration(run_id: str, seed: int, n: int) -> Registration:
     )
 
 
-def check_together(scenario: Scenario, target: Target, scenario_file: Path) -> None:
-    """Raises `BadFile` with everything in the scenario that this target has no name for."""
+def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mistake]:
+    """Everything in the scenario that this target has no name for; `text` is the scenario file's, for the lines."""
     steps = ", ".join(target.steps)
     mistakes: list[tuple[tomlfile.Key, str, str, str]] = []
     if scenario.load.locustfile is None:
@@ -113,21 +119,26 @@ def check_together(scenario: Scenario, target: Target, scenario_file: Path) -> N
         if name not in target.settings:
             known = ", ".join(target.settings) or "none"
             mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
-    if mistakes:
-        text = scenario_file.read_text(encoding="utf-8") if scenario_file.is_file() else ""
-        raise BadFile(
-            scenario_file,
-            [
-                Mistake(
-                    key=tomlfile.dotted(key),
-                    line=tomlfile.line_of(key, text),
-                    value=repr(value),
-                    problem=problem,
-                    remedy=remedy,
-                )
-                for key, value, problem, remedy in mistakes
-            ],
+    told = {
+        "isolation": target.checks.isolation,
+        "tokens": target.checks.tokens,
+        "rate_limit": target.checks.rate_limit,
+        "api_contract": target.api,
+    }
+    for index, check in enumerate(scenario.checks):
+        if told[check] is None:
+            table = "[api]" if check == "api_contract" else f"[checks.{check}]"
+            mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
+    return [
+        Mistake(
+            key=tomlfile.dotted(key),
+            line=tomlfile.line_of(key, text),
+            value=repr(value),
+            problem=problem,
+            remedy=remedy,
         )
+        for key, value, problem, remedy in mistakes
+    ]
 
 
 def backend_env(plan: Plan) -> dict[str, str]:
@@ -140,36 +151,43 @@ def backend_env(plan: Plan) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One planned occurrence of a fault. Exactly one of `from_start`, `at_ns`, `at_registration` says when it begins;
-    `at_ns` and `for_ns` are nanoseconds after the load began."""
+    """One planned occurrence of a fault: `fault` is its own name (`redis.kill#1`), `name` the catalogue's.
+
+    It begins from the start, with a phase, or else once the load has gone on for `at_ns` and `at_registration` are
+    answered, `delay_ns` after that. It lasts `for_ns` where that is said.
+    """
 
     fault: str
     name: str
     plan: FaultPlan
-    from_start: bool
-    at_ns: int | None
-    at_registration: int | None
+    at_ns: int
+    at_registration: int
+    delay_ns: int
     for_ns: int | None
 
 
 def occurrences(scenario: Scenario, seed: int) -> Iterator[Occurrence]:
-    """The fault timeline, repeats unrolled and moments drawn from the seed."""
+    """The fault timeline: repeats unrolled, moments and kinds drawn from the seed."""
     counted: dict[str, int] = {}
-    for fault in scenario.faults:
-        for repeat in range(fault.repeat):
-            base = fault.id or fault.fault
+    for plan in scenario.faults:
+        for repeat in range(plan.repeat):
+            base = plan.id or plan.fault or "drawn"
             counted[base] = counted.get(base, 0) + 1
-            label = f"{base}#{counted[base]}"
-            at_s = fault.at_s
-            if fault.within_s is not None:
-                at_s = dice(seed, "fault", label).uniform(*fault.within_s)
-            shift_s = repeat * (fault.every_s or 0)
-            yield Occurrence(
-                fault=label,
-                name=fault.fault,
-                plan=fault,
-                from_start=fault.from_start,
-                at_ns=None if at_s is None else round((at_s + shift_s) * NS_PER_S),
-                at_registration=fault.at_registration,
-                for_ns=None if fault.for_s is None else round(fault.for_s * NS_PER_S),
-            )
+            yield _occurrence(plan, repeat, f"{base}#{counted[base]}", seed)
+
+
+def _occurrence(plan: FaultPlan, repeat: int, label: str, seed: int) -> Occurrence:
+    at_s = plan.at_s or 0.0
+    if plan.within_s is not None:
+        at_s = dice(seed, "fault", label).uniform(*plan.within_s)
+    shift_s = repeat * (plan.every_s or 0)
+    counts = plan.at_registration is not None
+    return Occurrence(
+        fault=label,
+        name=dice(seed, "which fault", label).choice(plan.names),
+        plan=plan,
+        at_ns=0 if counts else round((at_s + shift_s) * NS_PER_S),
+        at_registration=(plan.at_registration or 0) + repeat * (plan.every_registrations or 0),
+        delay_ns=round(shift_s * NS_PER_S) if counts else 0,
+        for_ns=None if plan.for_s is None else round(plan.for_s * NS_PER_S),
+    )

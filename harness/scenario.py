@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness import tomlfile
-from harness.gate import Gate, GateBound
+from harness.abort_rule import AbortRule
+from harness.gate import Gate, GateBound, Phase
+from harness.record.schema import CheckName
 from harness.tomlfile import Strict
 
 Size = Literal["short", "full"]
@@ -21,6 +23,7 @@ Scalar = str | int | float | bool
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
+FaultName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
 
 
 class Stage(Strict):
@@ -76,8 +79,9 @@ class Load(Strict):
     @model_validator(mode="before")
     @classmethod
     def _another_end_replaces_the_default_number(cls, tables: Any) -> Any:
-        """A duration or stages end a load; the default number of registrations is not meant besides."""
-        if isinstance(tables, Mapping) and "registrations" not in tables and {"duration_s", "stages"} & set(tables):
+        """Where a duration, stages or a Locust file end a load, the default number is not meant besides."""
+        ends = {"duration_s", "stages", "locustfile"}
+        if isinstance(tables, Mapping) and "registrations" not in tables and ends & set(tables):
             return {**tables, "registrations": None}
         return tables
 
@@ -101,37 +105,78 @@ class Load(Strict):
 
 
 class FaultPlan(Strict):
-    """One occurrence of a fault: when it begins, how long it stays. Exactly one beginning."""
+    """One fault, once or repeated: when it begins, how long it stays. Exactly one beginning, at most one end.
 
-    fault: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
+    Without an end it stays as long as the load does.
+    """
+
+    fault: FaultName | None = Field(None, description="a name of `harness faults`")
+    any_of: list[FaultName] = Field([], description="instead of `fault`: each occurrence is one drawn from the seed")
     id: str | None = Field(None, description="a name of its own where a scenario uses a fault twice")
     from_start: bool = Field(False, description="in force before the backend starts")
+    at_phase: Literal["steady", "load", "settle"] | None = Field(
+        None, description="steady: before the load, once the steady state holds; settle: after the load"
+    )
     at_s: Annotated[float, Field(ge=0)] | None = Field(None, description="seconds after the load began")
     at_registration: Annotated[int, Field(ge=0)] | None = Field(None, description="once that many are answered")
     within_s: tuple[float, float] | None = Field(None, description="at a moment drawn from the seed")
+    on_statement: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="from its beginning on, wait until Postgres executes a statement that starts so"
+    )
     for_s: PositiveSeconds | None = None
     until_registration: Annotated[int, Field(ge=1)] | None = None
     until_load_ends: bool = False
     until_end: bool = Field(False, description="stays through final read; healed only when everything is over")
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     every_s: PositiveSeconds | None = Field(None, description="time between the beginnings of repeated occurrences")
+    every_registrations: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="registrations between the beginnings of repeated occurrences"
+    )
     options: dict[str, Scalar] = Field({}, description="the fault's own parameters, see `harness faults`")
 
     @model_validator(mode="after")
     def _one_beginning_one_end(self) -> Self:
-        begins = [self.from_start, self.at_s is not None, self.at_registration is not None, self.within_s is not None]
+        if (self.fault is None) == (not self.any_of):
+            raise ValueError("names no fault, or two ways to choose one; set fault or any_of")
+        if self.any_of and self.options:
+            raise ValueError("options have no meaning for a fault that is drawn; remove them or set fault")
+        begins = [
+            self.from_start,
+            self.at_phase is not None,
+            self.at_s is not None,
+            self.at_registration is not None,
+            self.within_s is not None,
+        ]
         if sum(begins) != 1:
-            raise ValueError("needs one beginning; set one of from_start, at_s, at_registration, within_s")
+            raise ValueError("needs one beginning; set one of from_start, at_phase, at_s, at_registration, within_s")
+        if self.within_s is not None and not 0 <= self.within_s[0] <= self.within_s[1]:
+            raise ValueError("within_s is no span of time; write [earliest, latest], in seconds")
         ends = [self.for_s is not None, self.until_registration is not None, self.until_load_ends, self.until_end]
         if sum(ends) > 1:
             raise ValueError("has more than one end; keep one of for_s, until_registration, until_load_ends, until_end")
-        if self.repeat > 1 and self.every_s is None:
-            raise ValueError("is repeated without a distance; set every_s")
+        self._distance_is_said_once()
+        if self.at_phase == "settle" and self.for_s is None and not self.until_end:
+            raise ValueError("begins after the load and has no end; set for_s or until_end")
+        if self.on_statement and (self.from_start or self.at_phase == "settle"):
+            raise ValueError("on_statement needs the load; begin with at_phase, at_s, at_registration or within_s")
         return self
+
+    def _distance_is_said_once(self) -> None:
+        if self.repeat > 1 and (self.every_s is None) == (self.every_registrations is None):
+            raise ValueError("is repeated without a distance, or with two; set every_s or every_registrations")
+        if self.every_registrations is not None and self.at_registration is None:
+            raise ValueError("every_registrations needs a first one; set at_registration")
+        if self.repeat > 1 and (self.from_start or self.at_phase in ("steady", "settle")):
+            raise ValueError("is repeated outside the load; begin with at_s, at_registration, within_s or at_phase")
+
+    @property
+    def names(self) -> list[str]:
+        """The faults that an occurrence of this may be."""
+        return [self.fault] if self.fault else self.any_of
 
 
 class HealthChecks(Strict):
-    """Health checks beside the load."""
+    """Health checks beside the load: at every k-th registration, by time, or both."""
 
     every_registrations: Annotated[int, Field(ge=1)] | None = 5
     every_s: PositiveSeconds | None = None
@@ -142,15 +187,41 @@ class Observe(Strict):
 
     rate_hz: Annotated[float, Field(gt=0, le=50)] = 4
     settle_s: Annotated[float, Field(ge=0, le=3600)] = 1.0
-    recover_within_s: PositiveSeconds = Field(
-        20, description="for the steady state to hold again after the last healing"
+    recover_within_s: PositiveSeconds = Field(20, description="for the steady state to hold again after a healing")
+    probes: list[Literal["backend", "ready", "postgres", "redis"]] = Field(
+        ["backend", "postgres", "redis"],
+        description="the steady state: these must hold before the first fault and again after each healing",
     )
 
 
-class Abort(Strict):
-    """Ends the load early when it holds, e.g. `failed > 50% over 5s`, `p95(register) > 2s over 10s`."""
+def _abort_rule(text: str) -> str:
+    AbortRule.parsed(text)
+    return text
 
-    when: str
+
+AbortText = Annotated[str, AfterValidator(_abort_rule)]
+
+
+class Abort(Strict):
+    """Ends the load early: when a rule holds, or unless it does. See `harness.abort_rule` for what a rule may say.
+
+    In a phase (before the first fault, during faults, after the last was healed) only that phase's requests count, and
+    a rule is asked once the phase has lasted for the rule's window.
+    """
+
+    when: AbortText | None = Field(None, description="e.g. 'failed > 50% for 5s'")
+    unless: AbortText | None = Field(None, description="e.g. 'p95(register) < 2s over 10s'")
+    phase: Phase = "all"
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if (self.when is None) == (self.unless is None):
+            raise ValueError("needs one condition; set either when or unless")
+        return self
+
+    @property
+    def rule(self) -> AbortRule:
+        return AbortRule.parsed(self.when or self.unless or "")
 
 
 class Scenario(Strict):
@@ -164,7 +235,10 @@ class Scenario(Strict):
     faults: list[FaultPlan] = Field([])
     health: HealthChecks = HealthChecks()
     observe: Observe = Observe()
-    checks: list[Literal["isolation", "tokens", "api_contract"]] = Field([], description="asked after the load")
+    checks: list[CheckName] = Field([], description="asked after the load, of tenants that the load registered")
+    checks_during: list[FaultName] = Field(
+        [], description="faults that tokens and rate limits are checked under too, each injected for it and healed"
+    )
     abort: list[Abort] = Field([])
     gates: dict[str, GateBound] = Field({}, description="finding -> bound; the strict defaults hold besides")
 

@@ -41,7 +41,7 @@ class Entry:
     | process | `pid` and `start_ticks`: end it and its family |
     | directory | `path`: remove it |
     | docker | `label` (`name=value`): remove containers, networks, volumes that carry it |
-    | heal | `argv`: a command that undoes a fault outside the stack; `name` says which |
+    | heal | `argv`: a command that undoes a fault outside the stack, `stdin` what it reads; `name` says which |
     """
 
     id: int
@@ -52,6 +52,7 @@ class Entry:
     path: str = ""
     label: str = ""
     argv: tuple[str, ...] = ()
+    stdin: str = ""
 
     @property
     def identity(self) -> Identity:
@@ -114,9 +115,12 @@ class ChildLedger:
         """A label (`name=value`) that is about to be put on containers, networks and volumes."""
         return self._enter(Entry(id=0, kind="docker", name=label, label=label))
 
-    def heal(self, name: str, argv: tuple[str, ...]) -> Entry:
-        """A fault outside the stack that is about to be injected, and the command that undoes it."""
-        return self._enter(Entry(id=0, kind="heal", name=name, argv=argv))
+    def heal(self, name: str, argv: tuple[str, ...], *, stdin: str = "") -> Entry:
+        """A fault outside the stack that is about to be injected, and the command that undoes it.
+
+        What is secret goes to its `stdin`: arguments of a process are everybody's to read.
+        """
+        return self._enter(Entry(id=0, kind="heal", name=name, argv=argv, stdin=stdin))
 
     def release(self, item: Entry) -> None:
         """It is gone; nothing happens where it was released before."""

@@ -101,7 +101,9 @@ def _remove_folder(item: Entry) -> str:
 
 def _heal(item: Entry) -> str:
     try:
-        done = subprocess.run(item.argv, capture_output=True, text=True, timeout=HEAL_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            item.argv, input=item.stdin, capture_output=True, text=True, timeout=HEAL_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{item.argv}: {error}"
     return f"{item.argv}: {done.stderr.strip() or done.returncode}" if done.returncode else ""

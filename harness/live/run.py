@@ -11,16 +11,19 @@ from typing import Literal
 
 from harness.clock import NS_PER_S, Clock, WaitTimeout
 from harness.live.chaos.conductor import Conductor
+from harness.live.checks import run_checks
 from harness.live.children import ChildLedger
 from harness.live.clean import clean
 from harness.live.dashboard import LiveView, Watch
 from harness.live.final_read import final_read
+from harness.live.load.abort import AbortWatch
 from harness.live.load.driver import LoadDriver
 from harness.live.observe import Latest, Observers
 from harness.live.prepare import Prepared
-from harness.live.progress import Progress
+from harness.live.progress import Lately, Progress
 from harness.live.stack import EnvironmentTrouble, Service, Stack
 from harness.live.stack.choose import make_stack
+from harness.live.wire import WireLedger
 from harness.plan import Plan
 from harness.record import folder as record_folder
 from harness.record.folder import End, EndReason, RunFolder
@@ -95,6 +98,7 @@ class Conducted:
         self._driver: LoadDriver | None = None
         self._conductor: Conductor | None = None
         self._observers: Observers | None = None
+        self._wire = WireLedger(folder.events_file("proxy"))
 
     async def play(self) -> None:
         """Every phase in order; what each one set up is undone, last first, on every way out."""
@@ -105,8 +109,10 @@ class Conducted:
             stack, conductor = await self._set_up(undo)
             await self._steady(conductor, "before")
             observers = await self._observe(stack, undo)
+            await conductor.entered("steady")
             await self._load(stack, conductor, observers, undo)
             await self._settle(stack, conductor, observers)
+            await self._check(stack, conductor, observers)
             self._enter("final_read")
             await final_read(self._plan, stack, self._folder, clock=self._clock)
             self._enter("teardown")
@@ -139,7 +145,12 @@ class Conducted:
         undo.push_async_callback(self._ended, stack)
         await stack.start()
         conductor = Conductor(
-            self._plan, stack, writer=self._writer, clock=self._clock, progress=lambda: self._progress
+            self._plan,
+            stack,
+            writer=self._writer,
+            clock=self._clock,
+            progress=lambda: self._progress,
+            ledger=self._ledger,
         )
         self._conductor = conductor
         undo.push_async_callback(conductor.heal_all)
@@ -176,15 +187,19 @@ class Conducted:
         self._driver = driver
         async with asyncio.TaskGroup() as group:
             faults = group.create_task(conductor.run(self._clock.now_ns()))
+            aborting = group.create_task(self._watch_abort(driver, conductor))
             watching = [
                 group.create_task(self._watch_backend(stack, conductor)),
                 group.create_task(observers.broken()),
             ]
             ended = await driver.wait()
+            aborting.cancel()
             if ended.detail:
                 self._note("load", ended.detail)
             conductor.load_ended()
-            await faults
+            if self.aborted:
+                faults.cancel()  # What is in force is healed next; nobody waits for its time to be over.
+            await asyncio.wait([faults])
             for task in watching:
                 task.cancel()
 
@@ -197,15 +212,37 @@ class Conducted:
             await stack.start_service(Service.BACKEND)
         await self._steady(conductor, "after")
         self._enter("settle")
+        await conductor.entered("settle")
         await asyncio.sleep(self._plan.scenario.observe.settle_s)
         await observers.final()
+
+    async def _check(self, stack: Stack, conductor: Conductor, observers: Observers) -> None:
+        """The checks that the scenario asks for. They open clients and inject faults: no sample is taken meanwhile."""
+        if self._plan.scenario.checks:
+            self._enter("checks")
+            await observers.stop()
+            await run_checks(self._plan, stack.backend, self._folder, clock=self._clock, breaker=conductor)
+
+    async def _watch_abort(self, driver: LoadDriver, conductor: Conductor) -> None:
+        """Ends the load when a rule says so; what is in flight gets its answers, and the run goes on to its end."""
+        load = self._plan.scenario.load
+        watch = AbortWatch(self._plan.scenario.abort, self._clock.now_ns())
+        while not self.aborted:
+            await asyncio.sleep(TICK_S)
+            driver.read()
+            leaks = self._observers.latest.leaks if self._observers else None
+            self.aborted = watch.check(
+                self._clock.now_ns(), driver.recent, in_force=bool(conductor.in_force), leaks=leaks
+            )
+        self._note("abort", self.aborted)
+        await driver.stop(load.request_timeout_s + STOP_LOAD_TIMEOUT_S)
 
     async def _watch_backend(self, stack: Stack, conductor: Conductor) -> None:
         """A backend that is away without a fault on it has crashed."""
         was_running = True
         while True:
             running = stack.is_running(Service.BACKEND)
-            if was_running and not running and not any(name.startswith("backend.") for name in conductor.in_force):
+            if was_running and not running and Service.BACKEND not in conductor.broken:
                 self._note("crash", f"the backend ended by itself after {self._progress.done} registrations")
             was_running = running
             await asyncio.sleep(CRASH_POLL_S)
@@ -222,6 +259,9 @@ class Conducted:
             phase=self.phase,
             elapsed_s=self._clock.now_ns() / NS_PER_S,
             progress=self._progress,
+            lately=self._driver.lately() if self._driver else Lately(),
+            wire=self._wire.open_connections(),
+            lag_limit_ms=self._plan.scenario.load.lag_limit_ms,
             faults=self._conductor.in_force if self._conductor else [],
             leaks=latest.leaks,
             claimed=latest.claimed,

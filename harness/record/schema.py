@@ -10,6 +10,7 @@ known is null, never a made-up value.
 | `load-<worker>.jsonl` | each load worker | intent, request, lag, trailer |
 | `observe.jsonl` | the observers | server, counters, redis, statistics, process, pulse, gap |
 | `proxy.jsonl` | the fault proxy | opened, closed |
+| `checks.jsonl` | the orchestrator | check_request, api_document |
 | `final_read.jsonl` | the orchestrator | control_tenant, database, role, login, own_data, final_read |
 """
 
@@ -19,8 +20,23 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 Outcome = Literal["ok", "failed", "unknown"]
-PhaseName = Literal["setup", "steady", "load", "heal", "settle", "final_read", "teardown"]
-FaultState = Literal["planned", "injected", "seen", "healed", "seen_healed", "not_seen", "not_healed", "refused"]
+PhaseName = Literal["setup", "steady", "load", "heal", "settle", "checks", "final_read", "teardown"]
+CheckName = Literal["isolation", "tokens", "rate_limit", "api_contract"]
+# What a sound backend does with a check's request: lets it in, refuses it (4xx), limits it sooner or later, answers
+# anything but a failure of its own (5xx), or answers what it likes as long as nothing of another tenant is in it.
+Expected = Literal["accepted", "refused", "limited", "no_failure", "nothing_of_others"]
+FaultState = Literal[
+    "planned",
+    "injected",
+    "seen",
+    "healed",
+    "seen_healed",
+    "not_seen",
+    "not_healed",
+    "refused",  # this stack can't do it
+    "not_begun",  # the load was over before its moment came
+    "not_injected",  # breaking it failed; it was healed all the same
+]
 
 # The step of the row that stands for a whole registration, however the target file names the step that was sent.
 REGISTER = "register"
@@ -57,7 +73,11 @@ class Fault(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Row):
-    """A steady-state probe was asked, before the first fault or after the last healing."""
+    """A steady-state probe was asked until it held or its time was up.
+
+    Before the first fault; after each healing (`fault` is the occurrence that was healed); and after the last one, when
+    the load is over (`fault` is empty). `took_ms` counts from the healing, or from the first asking, until it held.
+    """
 
     kind: ClassVar[str] = "probe"
     at_ns: int
@@ -65,6 +85,8 @@ class Probe(Row):
     when: Literal["before", "after"]
     holds: bool
     detail: str = ""
+    fault: str = ""
+    took_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +340,7 @@ class Opened(Row):
     """The fault proxy accepted a connection. `(proxy, connection)` identifies it.
 
     `upstream_port` is the proxy's own port towards the service: `pg_stat_activity.client_port` there. It is null when
-    the upstream refused.
+    the upstream refused, which `error` tells, and with the real Toxiproxy, which does not say.
     """
 
     kind: ClassVar[str] = "opened"
@@ -332,16 +354,19 @@ class Opened(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(Row):
-    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it."""
+    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it.
+
+    The real Toxiproxy tells only that it ended.
+    """
 
     kind: ClassVar[str] = "closed"
     at_ns: int
     proxy: str
     connection: int
-    by: Literal["client", "upstream", "toxic", "control"]
-    how: Literal["fin", "rst"]
-    bytes_up: int
-    bytes_down: int
+    by: Literal["client", "upstream", "toxic", "control", "unknown"]
+    how: Literal["fin", "rst", "unknown"]
+    bytes_up: int | None
+    bytes_down: int | None
     first_byte_up_ns: int | None = None
     last_byte_up_ns: int | None = None
     first_byte_down_ns: int | None = None
@@ -350,6 +375,50 @@ class Closed(Row):
     database: str | None = None
     user: str | None = None
     client_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest(Row):
+    """One request of a check after the load, and what came back.
+
+    `tenant` asks, `about` is the tenant whose id or data the request names. `accepted`: the status acknowledges the
+    step. `answer` is the body's beginning, `fields` the names at the top of a JSON object (null for anything else),
+    `deprecated` whether the answer calls itself so. `seen` are the tenants whose canary the whole body holds. `faults`
+    are in force, `healed` those that a check has healed before. `wrote` is what the tenant owns from now on.
+    """
+
+    kind: ClassVar[str] = "check_request"
+    at_ns: int
+    check: CheckName
+    probe: str
+    tenant: str
+    method: str
+    path: str
+    expected: Expected
+    about: str | None = None
+    request: str = ""
+    status: int | None = None
+    accepted: bool = False
+    error: str = ""
+    answer: str = ""
+    fields: list[str] | None = None
+    deprecated: bool = False
+    seen: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    healed: list[str] = field(default_factory=list)
+    wrote: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDocument(Row):
+    """The target's OpenAPI document as it was served; `text` is empty where it wasn't, and `error` says why."""
+
+    kind: ClassVar[str] = "api_document"
+    at_ns: int
+    path: str
+    status: int | None
+    text: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,6 +498,7 @@ KINDS: dict[str, type[Row]] = {
         Intent, Request, Lag, Trailer,
         Server, Counters, Redis, Statistics, Process, Gap,
         Opened, Closed,
+        CheckRequest, ApiDocument,
         ControlTenant, Database, Role, Login, OwnData, FinalRead,
     )
 }  # fmt: skip

@@ -13,13 +13,18 @@ from harness.clock import NS_PER_MS, NS_PER_S, Clock
 from harness.live.child import Child
 from harness.live.children import ChildLedger
 from harness.live.load.arrival import arrivals
-from harness.live.progress import Progress
-from harness.live.stack import Address
+from harness.live.load.recent import Recent, nearest_rank
+from harness.live.progress import Lately, Progress
+from harness.live.stack import Address, EnvironmentTrouble
 from harness.plan import Plan
-from harness.record.folder import RunFolder
+from harness.record.folder import RunFolder, write_whole
 
 POLL_S = 0.02
 GRACE_S = 10.0
+READY_TIMEOUT_S = 90.0
+LATELY_S = 5.0
+# Workers look for the moment to begin every few milliseconds; this is time enough for all of them to have seen it.
+HEAD_START_NS = 50 * NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +46,11 @@ class LoadDriver:
         self._planned = arrivals(plan.scenario.load)
         self._children: list[Child] = []
         self._tails: list[Tail] = []
+        self.recent = Recent(max((abort.rule.window_s for abort in plan.scenario.abort), default=0.0))
 
     async def start(self) -> None:
-        """Start the workers; they begin to send as soon as they are up."""
+        """Start the workers, and all of them at one moment once every one is up. Raises `EnvironmentTrouble`."""
+        go = self._folder.logs / "load.go"
         count = self._plan.scenario.load.processes
         for index in range(count):
             name = f"load-{index}"
@@ -51,14 +58,15 @@ class LoadDriver:
             argv = [sys.executable, "-m", "harness.live.load.worker", "--plan", str(self._folder.plan_file)]
             argv += ["--events", str(events), "--host", str(self._client), "--worker", f"{index}/{count}"]
             log = self._folder.logs / f"{name}.log"
-            self._children.append(Child.start(name, argv, log=log, ledger=self._ledger))
-            self._tails.append(Tail(events))
+            self._children.append(Child.start(name, [*argv, "--go", str(go)], log=log, ledger=self._ledger))
+            self._tails.append(Tail(events, self.recent))
+        await self._until_ready()
+        write_whole(go, str(self._clock.now_ns() + HEAD_START_NS))
 
     @property
     def progress(self) -> Progress:
         """How far the workers are, from the rows that they have written."""
-        for tail in self._tails:
-            tail.read()
+        self.read()
         return Progress(
             planned=self._planned,
             started=sum(tail.started for tail in self._tails),
@@ -68,6 +76,42 @@ class LoadDriver:
             operations=sum(tail.operations for tail in self._tails),
             lag_max_ms=max((tail.lag_max_ms for tail in self._tails), default=0.0),
         )
+
+    def lately(self) -> Lately:
+        """The load's last seconds, and how many of its workers live."""
+        seen = self.recent.requests(self._clock.now_ns() - round(LATELY_S * NS_PER_S))
+        return Lately(
+            seconds=LATELY_S,
+            requests=len(seen),
+            not_ok=sum(one.outcome != "ok" for one in seen),
+            p95_ms=nearest_rank([one.response_ms for one in seen], 95),
+            workers=len(self._children),
+            workers_running=sum(child.is_running() for child in self._children),
+        )
+
+    def read(self) -> None:
+        """Take in what the workers have written since the last time."""
+        for tail in self._tails:
+            tail.read()
+        self.recent.forget(self._clock.now_ns())
+
+    async def _until_ready(self) -> None:
+        """A worker's file has its first row once it can send. Raises `EnvironmentTrouble` where one can't."""
+
+        def ready() -> bool:
+            for child, tail in zip(self._children, self._tails, strict=True):
+                tail.read()
+                if not tail.is_begun and not child.is_running():
+                    raise child.died_early("read why")
+            return all(tail.is_begun for tail in self._tails)
+
+        deadline_ns = self._clock.now_ns() + round(READY_TIMEOUT_S * NS_PER_S)
+        while not ready():
+            if self._clock.now_ns() > deadline_ns:
+                raise EnvironmentTrouble(
+                    f"the load workers were not up after {READY_TIMEOUT_S:g} s; see logs/load-*.log"
+                )
+            await asyncio.sleep(POLL_S)
 
     async def wait(self) -> LoadEnd:
         """Wait for the workers' end, at most for the scenario's deadline and the time that flows in flight may take."""
@@ -97,9 +141,10 @@ def lost_words(child: Child) -> str:
 
 
 class Tail:
-    """Counts a worker's rows as they are written."""
+    """Counts a worker's rows as they are written, and shows them to `recent`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, recent: Recent) -> None:
+        self.is_begun = False
         self.started = 0
         self.operations = 0
         self.lag_max_ms = 0.0
@@ -107,6 +152,7 @@ class Tail:
         self._path = path
         self._offset = 0
         self._trailer = False
+        self._recent = recent
 
     def read(self) -> None:
         """Take in the whole lines that have come since the last call."""
@@ -127,6 +173,8 @@ class Tail:
         return self._trailer
 
     def _count(self, row: dict[str, object]) -> None:
+        self.is_begun = True
+        self._recent.take(row)
         kind, outcome = row["kind"], row.get("outcome")
         if kind == "intent":
             self.started += 1

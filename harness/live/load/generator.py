@@ -70,6 +70,10 @@ class Generator:
         """Something planned for `intended_ns` starts now; its lateness is the generator's."""
         self._lag_max_ns = max(self._lag_max_ns, self.now_ns() - intended_ns)
 
+    def ready(self) -> None:
+        """The file's first row: this process is up and can write."""
+        self.recorder.append(Lag(at_ns=self.now_ns(), worker=self.name, lag_max_ns=0, started=0), now=True)
+
     def pulse(self) -> None:
         """Writes four times a second how late this process is: what it started late, and how long its loop stood still.
 

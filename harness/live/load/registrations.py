@@ -22,7 +22,9 @@ IN_FLIGHT_MAX = 20_000
 class Registrations:
     """Hands out this share's registrations. `over` is set when the last one has an outcome or none will be started."""
 
-    def __init__(self, generator: Generator, flow: Flow, on_registered: Callable[[Tenant], None]) -> None:
+    def __init__(
+        self, generator: Generator, flow: Flow, on_registered: Callable[[Tenant], None], begun_ns: int
+    ) -> None:
         self.counts: dict[Outcome, int] = {"ok": 0, "failed": 0, "unknown": 0}
         self.over = Event()
         self._generator = generator
@@ -31,9 +33,13 @@ class Registrations:
         load = generator.load
         self._planned = arrivals(load)
         self._numbers = generator.share.numbers(self._planned)
-        self._begun_ns = generator.now_ns()
+        self._begun_ns = begun_ns
         self._ends_ns = None if load.duration_s is None else self._begun_ns + round(load.duration_s * NS_PER_S)
         self._users = 0
+
+    @property
+    def begun(self) -> int:
+        return self._generator.begun
 
     @property
     def planned(self) -> int:

@@ -139,7 +139,10 @@ class Observers:
 
     async def _sampled(self, name: str, sampling: Awaitable[list[Row]]) -> list[Row]:
         try:
-            return await asyncio.wait_for(sampling, timeout=SAMPLE_TIMEOUT_S)
+            # Not `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that comes as its work is done, and
+            # this observer would go on for ever.
+            async with asyncio.timeout(SAMPLE_TIMEOUT_S):
+                return await sampling
         except Exception as error:  # noqa: BLE001 - a source that can't look is a fact of the run, whatever the reason
             return [Gap(at_ns=self._clock.now_ns(), source=name, error=f"{type(error).__name__}: {error}")]
 

@@ -151,7 +151,9 @@ class EmbeddedStack:
         await self._running(service).kill()
 
     async def stop_service(self, service: Service, *, timeout_s: float) -> bool:
-        return await self._running(service).end(timeout_s=timeout_s)
+        # Postgres waits for its sessions to end by themselves on SIGTERM; containers stop it by SIGINT too.
+        by = signal.SIGINT if service is Service.POSTGRES else signal.SIGTERM
+        return await self._running(service).end(timeout_s=timeout_s, by=by)
 
     async def pause(self, service: Service) -> None:
         self._running(service).pause()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 
+from harness import tomlfile
+from harness.live.chaos.faults.option import options_of
 from harness.live.chaos.faults.protocol import Fault
-from harness.scenario import Scalar, Scenario
-from harness.tomlfile import Mistake
+from harness.scenario import FaultPlan, Scalar, Scenario
+from harness.tomlfile import Key, Mistake
 
 _PACKAGE = __package__
 
@@ -22,11 +23,7 @@ def catalogue() -> Mapping[str, type[Fault]]:
     """Every fault's class by its name, sorted."""
     package = importlib.import_module(_PACKAGE)
     modules = [importlib.import_module(f"{_PACKAGE}.{item.name}") for item in pkgutil.iter_modules(package.__path__)]
-    found: dict[str, type[Fault]] = {}
-    for module in modules:
-        for fault in [getattr(module, "FAULT", None), *getattr(module, "FAULTS", ())]:
-            if fault is not None:
-                found[fault.name] = fault
+    found: dict[str, type[Fault]] = {module.FAULT.name: module.FAULT for module in modules if hasattr(module, "FAULT")}
     return MappingProxyType(dict(sorted(found.items())))
 
 
@@ -35,26 +32,38 @@ def fault_named(name: str, options: Mapping[str, Scalar]) -> Fault:
     return catalogue()[name](**options)
 
 
-def options_of(fault: type[Fault]) -> dict[str, Scalar]:
-    """The fault's own parameters and their defaults, from its constructor."""
-    parameters = inspect.signature(fault).parameters.values()
-    return {item.name: item.default for item in parameters if item.default is not inspect.Parameter.empty}
+def mistakes(scenario: Scenario, text: str) -> list[Mistake]:
+    """What a scenario asks for that the catalogue does not have: names, options, values; with their lines in `text`."""
+    found = [item for index, plan in enumerate(scenario.faults) for item in _of_plan(("faults", index), plan)]
+    for index, name in enumerate(scenario.checks_during):
+        found += _of_name(("checks_during", index), name)
+    return [
+        Mistake(key=tomlfile.dotted(key), line=tomlfile.line_of(key, text), value=value, problem=problem, remedy=remedy)
+        for key, value, problem, remedy in found
+    ]
 
 
-def mistakes(scenario: Scenario) -> list[tuple[tuple[str | int, ...], Mistake]]:
-    """Faults and options of a scenario that the catalogue does not have, each with its key in the file."""
-    found = []
-    for index, planned in enumerate(scenario.faults):
-        fault = catalogue().get(planned.fault)
-        if fault is None:
-            near = difflib.get_close_matches(planned.fault, catalogue(), n=1)
-            remedy = f"did you mean '{near[0]}'?" if near else "`harness faults` lists them"
-            key: tuple[str | int, ...] = ("faults", index, "fault")
-            found.append((key, Mistake(key="", value=repr(planned.fault), problem="is no known fault", remedy=remedy)))
-            continue
-        known = options_of(fault)
-        for name in planned.options.keys() - known.keys():
-            remedy = f"known: {', '.join(known) or 'none'}"
-            key = ("faults", index, "options", name)
-            found.append((key, Mistake(key="", problem=f"is no option of {planned.fault}", remedy=remedy)))
-    return found
+def _of_plan(here: Key, plan: FaultPlan) -> Iterator[tuple[Key, str, str, str]]:
+    for name in plan.names:
+        yield from _of_name((*here, "fault" if plan.fault else "any_of"), name)
+    if plan.fault is not None and plan.fault in catalogue():
+        yield from _of_options((*here, "options"), plan.fault, plan.options)
+
+
+def _of_name(here: Key, name: str) -> Iterator[tuple[Key, str, str, str]]:
+    if name not in catalogue():
+        near = difflib.get_close_matches(name, catalogue(), n=1)
+        remedy = f"did you mean '{near[0]}'?" if near else "`harness faults` lists them"
+        yield here, repr(name), "is no known fault", remedy
+
+
+def _of_options(here: Key, fault: str, given: Mapping[str, Scalar]) -> Iterator[tuple[Key, str, str, str]]:
+    known = {option.name: option for option in options_of(catalogue()[fault])}
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
+            yield (*here, name), repr(value), f"is no option of {fault}", remedy
+        elif trouble := known[name].trouble(value):
+            problem, _, remedy = trouble.partition("; ")
+            yield (*here, name), repr(value), problem, remedy

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar, Protocol
 
+from harness.live.chaos.undo import Undoing
 from harness.live.stack import Capability, Service, Stack
 
 
-class Fault(Protocol):
-    """One fault of the catalogue, one object for each occurrence.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a fault acts on: the stack, how tenants' databases are named, dice of its own, and where to note what a
+    killed run would leave broken."""
 
-    `seen` and `healed` look at the services, never at what `inject` and `heal` remember to have done. `heal` may be
-    called after an `inject` that failed halfway, and twice.
+    stack: Stack
+    tenant_pattern: str
+    dice: Random
+    undoing: Undoing
+
+
+class CannotInject(Exception):
+    """There is nothing to break yet, or the service refused; the message says what."""
+
+
+class Fault(Protocol):
+    """One fault of the catalogue, one object for each occurrence; its parameters are fields made by `option`.
+
+    `seen` and `healed` look at the services, never at what `inject` and `heal` remember to have done, and answer for
+    this moment: the conductor asks again until its time is up. `heal` may be called after an `inject` that failed
+    halfway, and twice. `service` is the one that can't be expected to work meanwhile.
     """
 
-    name: str
-    text: str
-    needs: frozenset[tuple[Service, Capability]]
+    name: ClassVar[str]
+    text: ClassVar[str]
+    needs: ClassVar[frozenset[tuple[Service, Capability]]]
 
-    async def inject(self, stack: Stack) -> None: ...
+    @property
+    def service(self) -> Service: ...
 
-    async def seen(self, stack: Stack) -> bool: ...
+    async def inject(self, ground: Ground) -> None: ...
 
-    async def heal(self, stack: Stack) -> None: ...
+    async def seen(self, ground: Ground) -> bool: ...
 
-    async def healed(self, stack: Stack) -> bool: ...
+    async def heal(self, ground: Ground) -> None: ...
+
+    async def healed(self, ground: Ground) -> bool: ...

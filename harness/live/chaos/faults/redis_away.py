@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from harness.live.chaos.faults.redis_kill import RedisKill
-from harness.live.stack import Capability, Service, Stack
+from dataclasses import dataclass
 
-STOP_TIMEOUT_S = 5.0
+from harness.live.chaos.services import Stopped
+from harness.live.stack import Service
 
 
-class RedisAway(RedisKill):
-    """Stopped in order; healed by starting it."""
-
+@dataclass(kw_only=True)
+class RedisAway(Stopped):
     name = "redis.away"
     text = "Redis is stopped; connections are refused until it is healed"
-    needs = frozenset({(Service.REDIS, Capability.STOP)})
-
-    async def inject(self, stack: Stack) -> None:
-        await stack.stop_service(Service.REDIS, timeout_s=STOP_TIMEOUT_S)
+    service = Service.REDIS
 
 
 FAULT = RedisAway

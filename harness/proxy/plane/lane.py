@@ -1,0 +1,294 @@
+"""One direction of a connection: from its source to its target, straight or through a chain of toxics.
+
+Straight, bytes go from the one socket to the other in as few calls as there are (`recv_into`, `send`; `splice` once
+there is much). With toxics they become chunks that pass a chain of stages. A lane changes over between reads: what was
+read before a toxic came passes before it, and what a toxic lets go is sent before anything is read straight again.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from harness.proxy.plane.end import End
+from harness.proxy.plane.items import UPSTREAM, Chunk, Direction, Ending, Item
+from harness.proxy.plane.live_toxic import LiveToxic
+from harness.proxy.plane.pipes import FullPipe
+from harness.proxy.plane.reactor import IN, OUT
+from harness.proxy.plane.stage import Stage
+
+if TYPE_CHECKING:
+    from harness.proxy.plane.connection import Connection
+
+CHUNK_BYTES = 32 * 1024
+BULK_BYTES = 32 * 1024
+"""A read of so much at once makes the next one a `splice`, a `splice` of less than half of it ends that."""
+ROOM_BYTES = 256 * 1024
+
+
+class Lane:
+    """See the module. `received` counts bytes read from the source, `sent` those that the target took."""
+
+    __slots__ = ("_ending", "_pending", "_pipe", "_recv_into", "_room_bytes", "_send", "connection", "direction",
+                 "first_ns", "last_ns", "over", "received", "sent", "source", "source_over", "stages",
+                 "target")  # fmt: skip
+
+    def __init__(self, connection: Connection, direction: Direction, source: End, target: End) -> None:
+        self.connection = connection
+        self.direction: Direction = direction
+        self.source = source
+        self.target = target
+        self.stages: list[Stage] = []
+        self.received = 0
+        self.sent = 0
+        self.first_ns = 0
+        self.last_ns = 0
+        self.source_over = False
+        self.over = False
+        self._ending: Ending | None = None
+        self._pending: bytearray | None = None
+        self._pipe: FullPipe | None = None
+        self._room_bytes = ROOM_BYTES
+        self._recv_into = source.sock.recv_into
+        self._send = target.sock.send
+        source.inbound = self
+        target.outbound = self
+
+    @property
+    def _names_wanted(self) -> bool:
+        return self.direction == UPSTREAM and self.connection.names is not None
+
+    @property
+    def now_ns(self) -> int:
+        return self.connection.reactor.now_ns
+
+    def start(self) -> None:
+        self._change_over()
+        self.source.want(IN, True)
+
+    def writable(self) -> None:
+        """The target takes more."""
+        if self._pipe is not None and not self._empty_pipe(self._pipe):
+            return
+        if self._pending and not self._flush():
+            return
+        self.target.want(OUT, False)
+        if self._ending is not None:
+            self._finish(self._ending)
+        self.regulate()
+
+    def regulate(self) -> None:
+        """Read from the source only while there is room for what it sends: a slow reader costs bounded memory."""
+        if self.source.gone:
+            return
+        waiting = sum(stage.queued_bytes for stage in self.stages)
+        if self._pending:
+            waiting += len(self._pending)
+        room = self._room_bytes if self.stages else 1
+        done = self.source_over or self._ending is not None
+        self.source.want(IN, waiting < room and self._pipe is None and not done)
+
+    def discard(self) -> None:
+        """The connection is gone: whatever still waits is dropped."""
+        self.over = True
+        self._pending = None
+        for stage in self.stages:
+            stage.discard()
+        if self._pipe is not None:
+            self._pipe.discard()
+            self._pipe = None
+
+    # toxics come and go
+
+    def add(self, toxic: LiveToxic, index: int, *, was_open: bool) -> None:
+        """Put a toxic at `index` of the chain."""
+        if self.over:
+            return
+        self._take_over()
+        stage = Stage(toxic, self, was_open=was_open)
+        self.stages.insert(index, stage)
+        self._link()
+        stage.start()
+
+    def remove(self, toxic: LiveToxic) -> None:
+        """Take a toxic out of the chain; one that has ended the stream stays, for nothing may follow an end."""
+        for stage in [stage for stage in self.stages if stage.toxic is toxic and not stage.over]:
+            stage.remove()
+            self.stages.remove(stage)
+            self._link()
+        if not self.connection.closed:
+            self.regulate()
+
+    def deliver(self, item: Item) -> None:
+        """The end of the chain: send on, or keep until the target takes it."""
+        if self.over or self._ending is not None:
+            return
+        if isinstance(item, Ending):
+            self._ending = item
+            if not self._pending and self._pipe is None:
+                self._finish(item)
+        elif self._pending:
+            self._pending += item.data
+        else:
+            self._send_on(memoryview(item.data))
+
+    # reading
+
+    def _read_straight(self) -> None:
+        connection = self.connection
+        try:
+            size = self._recv_into(connection.buffer)
+        except BlockingIOError:
+            return
+        except OSError:
+            connection.broken(self.source)
+            return
+        if not size:
+            self._source_ended()
+            return
+        self._note(size)
+        self._send_on(connection.view[:size])
+        if size >= BULK_BYTES and connection.pipes is not None and not self._names_wanted:
+            self.source.read = self._read_bulk
+
+    def _read_chunk(self) -> None:
+        try:
+            data = self.source.sock.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.connection.broken(self.source)
+            return
+        if not data:
+            self._source_ended()
+            return
+        self._note(len(data), data)
+        self.stages[0].push(Chunk(data, self.last_ns))
+        self.regulate()
+
+    def _read_bulk(self) -> None:
+        """Move what is there through a pipe, never touching it."""
+        connection = self.connection
+        pipe = connection.pipes.take() if connection.pipes is not None else None
+        if pipe is None:
+            self.source.read = self._read_straight
+            self._read_straight()
+            return
+        try:
+            size = pipe.fill(self.source.descriptor)
+        except OSError:
+            pipe.give_back()
+            connection.broken(self.source)
+            return
+        if size <= 0:
+            pipe.give_back()
+            if size == 0:
+                self._source_ended()
+            return
+        self._note(size)
+        self._pipe = pipe
+        if size < BULK_BYTES // 2:
+            self.source.read = self._read_straight
+        if not self._empty_pipe(pipe) and not connection.closed:
+            self.source.want(IN, False)
+            self.target.want(OUT, True)
+
+    def _note(self, size: int, data: bytes | None = None) -> None:
+        now_ns = self.connection.reactor.now_ns
+        if not self.received:
+            self.first_ns = now_ns
+        self.last_ns = now_ns
+        self.received += size
+        if self._names_wanted:
+            self.connection.read_names(data if data is not None else bytes(self.connection.view[:size]))
+
+    def _source_ended(self) -> None:
+        self.source_over = True
+        self.source.want(IN, False)
+        self.connection.source_ended(self.source.peer)
+        if self.stages:
+            self.stages[0].push(Ending.HALF)
+        else:
+            self.deliver(Ending.HALF)
+
+    # writing
+
+    def _send_on(self, data: memoryview) -> None:
+        try:
+            size = self._send(data)
+        except BlockingIOError:
+            size = 0
+        except OSError:
+            self.connection.broken(self.target)
+            return
+        self.sent += size
+        if size < len(data):
+            self._pending = bytearray(data[size:])
+            self.target.want(OUT, True)
+            self.regulate()
+
+    def _flush(self) -> bool:
+        """Send what waits; whether all of it went."""
+        assert self._pending is not None
+        try:
+            size = self._send(self._pending)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.connection.broken(self.target)
+            return False
+        self.sent += size
+        del self._pending[:size]
+        if self._pending:
+            return False
+        self._pending = None
+        return True
+
+    def _empty_pipe(self, pipe: FullPipe) -> bool:
+        """Whether all of the pipe's content went."""
+        try:
+            self.sent += pipe.empty(self.target.descriptor)
+        except OSError:
+            self.connection.broken(self.target)
+            return False
+        if pipe.size:
+            return False
+        self._pipe = None
+        pipe.give_back()
+        return True
+
+    def _finish(self, ending: Ending) -> None:
+        """All is sent: end the target's stream, or the whole connection."""
+        self.over = True
+        if ending is Ending.WHOLE:
+            self.connection.close(by="toxic")
+        else:
+            self.connection.half_closed(self)
+
+    # changing over
+
+    def _take_over(self) -> None:
+        """Leave the straight way: what is in the pipe waits in front of the toxics."""
+        if self._pipe is not None:
+            self._pending = bytearray(self._pipe.drain())
+            self._pipe.give_back()
+            self._pipe = None
+
+    def _link(self) -> None:
+        for stage, following in zip(self.stages, self.stages[1:], strict=False):
+            stage.forward = following.push
+        if self.stages:
+            self.stages[-1].forward = self.deliver
+        self._room_bytes = max((stage.toxic.behaviour.room_bytes for stage in self.stages), default=ROOM_BYTES)
+        self._change_over()
+
+    def _change_over(self) -> None:
+        if not self.over:
+            self.source.read = self._read_chunk if self.stages else self._read_straight
+
+    def end_target(self) -> None:
+        """Pass a half-close on."""
+        try:
+            self.target.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.connection.broken(self.target)

@@ -1,0 +1,1 @@
+"""Reads just enough of a protocol to name a connection; keeps no payload."""
