@@ -51,21 +51,30 @@ def outages(record: Record) -> list[Outage]:
     found = []
     for window, then in zip(spans, [*spans[1:], None], strict=True):
         until_ns = then.begin_ns if then else FOREVER_NS
+        away = _was_away(record, window)
         # The link breaks before the fault's row says so: an eager client has tried again by then.
         within = [wire for wire in wires if window.begin_ns - JUST_BEFORE_NS <= wire.opened.at_ns < window.end_ns]
-        runs = [list(run) for failed, run in groupby(within, lambda wire: not got_an_answer(wire)) if failed]
+        answers = [got_an_answer(wire, unless_told=not away) for wire in within]
+        runs = [[wire for wire, _ in run] for got, run in groupby(zip(within, answers, strict=True), _got) if not got]
         later = [wire for wire in wires if window.end_ns <= wire.opened.at_ns < until_ns]
-        if runs or _was_away(record, window):
+        if runs or away:
             allowed = record.plan.target.redis.reconnects
             found.append(Outage(window=window, runs=runs, later=later, allowed=allowed))
     return found
 
 
-def got_an_answer(wire: Wire) -> bool:
-    """Whether Redis said anything on this connection; one that is still open is taken to work."""
-    if wire.opened.upstream_port is None or wire.opened.error:
+def got_an_answer(wire: Wire, *, unless_told: bool = True) -> bool:
+    """Whether Redis said anything on this connection; one that is still open is taken to work. A proxy that counts no
+    bytes does not tell, then it is `unless_told`."""
+    if wire.opened.error:
         return False
-    return wire.closed is None or wire.closed.bytes_down > 0
+    if wire.closed is None:
+        return True
+    return unless_told if wire.closed.bytes_down is None else wire.closed.bytes_down > 0
+
+
+def _got(item: tuple[Wire, bool]) -> bool:
+    return item[1]
 
 
 def _was_away(record: Record, window: Window) -> bool:

@@ -15,7 +15,7 @@ from harness.judge.model import Evidence, Finding, Section
 from harness.judge.registrations import registering
 from harness.judge.server import rest_ns
 from harness.judge.tenants import is_tenants
-from harness.judge.windows import final_read_began, phase_began, windows
+from harness.judge.windows import phase_began, rest_ended, windows
 from harness.record.reader import Record
 from harness.record.schema import Process, Redis, Role
 
@@ -120,7 +120,7 @@ def _next_to(samples: Sequence[tuple[int, int]], at_ns: int) -> int:
 
 
 def _finding(record: Record, level: Level, done: Callable[[Values], Values]) -> Finding:
-    begin_ns, end_ns = longest_stretch(windows(record, *level.services), final_read_began(record))
+    begin_ns, end_ns = longest_stretch(windows(record, *level.services), rest_ended(record))
     chosen = [(at_ns, value) for at_ns, value in level.samples if begin_ns <= at_ns < end_ns]
     series = _series(chosen, done)
     found = growth(series, slack=level.slack)

@@ -41,10 +41,14 @@ def spans(record: Record, *services: str) -> list[tuple[int, int]]:
 
 
 def windows(record: Record, *services: str) -> list[Window]:
-    """The windows of the faults on these services (on any, where none is named), in order of their beginning."""
+    """The windows of the faults on these services (on any, where none is named), in order of their beginning.
+
+    Those that a check after the load brings about are a matter of that check.
+    """
     found: dict[str, Window] = {}
+    until_ns = rest_ended(record)
     for row in record.rows(Fault):
-        if row.state == "injected":
+        if row.state == "injected" and row.at_ns < until_ns:
             found[row.fault] = Window(
                 fault=row.fault,
                 name=row.name,
@@ -93,7 +97,7 @@ def phase_began(record: Record, phase: PhaseName) -> int | None:
     return next((row.at_ns for row in record.rows(Phase) if row.phase == phase), None)
 
 
-def final_read_began(record: Record) -> int:
-    """Samples count until here: the final read opens every tenant's client again."""
-    began = phase_began(record, "final_read")
-    return FOREVER_NS if began is None else began
+def rest_ended(record: Record) -> int:
+    """Samples count until here: checks break things again, and the final read opens every tenant's client."""
+    began = [at_ns for at_ns in (phase_began(record, "checks"), phase_began(record, "final_read")) if at_ns is not None]
+    return min(began, default=FOREVER_NS)
