@@ -119,6 +119,16 @@ def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mis
         if name not in target.settings:
             known = ", ".join(target.settings) or "none"
             mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
+    told = {
+        "isolation": target.checks.isolation,
+        "tokens": target.checks.tokens,
+        "rate_limit": target.checks.rate_limit,
+        "api_contract": target.api,
+    }
+    for index, check in enumerate(scenario.checks):
+        if told[check] is None:
+            table = "[api]" if check == "api_contract" else f"[checks.{check}]"
+            mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
     return [
         Mistake(
             key=tomlfile.dotted(key),
