@@ -234,6 +234,33 @@ def proxy() -> None:
 
 
 @app.command()
+def chaos(
+    scenario: Annotated[list[str] | None, typer.Argument(help="names of bundled scenarios; default: all")] = None,
+    target: Annotated[Path | None, typer.Option(help="describes your backend; default: the reference backend")] = None,
+    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.AUTO,
+    size: Annotated[SizeChoice, typer.Option(help="the scenarios' short or full size")] = SizeChoice.SHORT,
+    seed: Annotated[int | None, typer.Option(help="replays the timelines and the tenants of that seed")] = None,
+    out: Out = Path("reports"),
+) -> None:
+    """Run the scenario library, judge each run, and write an index of them."""
+    from harness.library import LibraryRequest, run_library
+
+    with told():
+        request = LibraryRequest(
+            only=tuple(scenario or ()), target=target, stack=stack.value, size=size.value, seed=seed, out=out
+        )
+        raise typer.Exit(run_library(request, console))
+
+
+@app.command()
+def faults() -> None:
+    """The fault catalogue: what each does, its options, and the stacks that can do it."""
+    from harness.live.chaos.listing import listing
+
+    console.print(listing())
+
+
+@app.command()
 def scenarios() -> None:
     """The bundled scenarios and what each proves."""
     from rich.table import Table

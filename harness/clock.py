@@ -73,7 +73,9 @@ async def wait_until(
         try:
             answer = condition()
             if inspect.isawaitable(answer):
-                answer = await asyncio.wait_for(answer, timeout=left_s)
+                # Not `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that comes as its work is done.
+                async with asyncio.timeout(left_s):
+                    answer = await answer
             if answer:
                 return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told when the wait runs out

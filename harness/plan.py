@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import Field
 
@@ -45,6 +46,12 @@ class Plan(tomlfile.Strict):
     scenario: Scenario
     target: Target
     machine: Machine
+
+    @property
+    def locustfile(self) -> Path | None:
+        """The Locust file to run instead of flows; the scenario names it from its own folder."""
+        name = self.scenario.load.locustfile
+        return None if name is None else (Path(self.scenario_file).parent / name).resolve()
 
     def registration(self, n: int) -> Registration:
         return registration(self.run_id, self.seed, n)
@@ -112,6 +119,16 @@ def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mis
         if name not in target.settings:
             known = ", ".join(target.settings) or "none"
             mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
+    told = {
+        "isolation": target.checks.isolation,
+        "tokens": target.checks.tokens,
+        "rate_limit": target.checks.rate_limit,
+        "api_contract": target.api,
+    }
+    for index, check in enumerate(scenario.checks):
+        if told[check] is None:
+            table = "[api]" if check == "api_contract" else f"[checks.{check}]"
+            mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
     return [
         Mistake(
             key=tomlfile.dotted(key),

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from harness import tomlfile
 from harness.abort_rule import AbortRule
 from harness.gate import Gate, GateBound, Phase
+from harness.record.schema import CheckName
 from harness.tomlfile import Strict
 
 Size = Literal["short", "full"]
@@ -78,8 +79,9 @@ class Load(Strict):
     @model_validator(mode="before")
     @classmethod
     def _another_end_replaces_the_default_number(cls, tables: Any) -> Any:
-        """A duration or stages end a load; the default number of registrations is not meant besides."""
-        if isinstance(tables, Mapping) and "registrations" not in tables and {"duration_s", "stages"} & set(tables):
+        """Where a duration, stages or a Locust file end a load, the default number is not meant besides."""
+        ends = {"duration_s", "stages", "locustfile"}
+        if isinstance(tables, Mapping) and "registrations" not in tables and ends & set(tables):
             return {**tables, "registrations": None}
         return tables
 
@@ -233,7 +235,10 @@ class Scenario(Strict):
     faults: list[FaultPlan] = Field([])
     health: HealthChecks = HealthChecks()
     observe: Observe = Observe()
-    checks: list[Literal["isolation", "tokens", "api_contract"]] = Field([], description="asked after the load")
+    checks: list[CheckName] = Field([], description="asked after the load, of tenants that the load registered")
+    checks_during: list[FaultName] = Field(
+        [], description="faults that tokens and rate limits are checked under too, each injected for it and healed"
+    )
     abort: list[Abort] = Field([])
     gates: dict[str, GateBound] = Field({}, description="finding -> bound; the strict defaults hold besides")
 
@@ -269,9 +274,7 @@ DEFAULT_GATES: dict[str, int] = {
     "isolation_breaches": 0,
     "token_breaches": 0,
     "rate_limit_bypass": 0,
-    "redis_reconnects": 0,
     "redis_backoff": 0,
-    "redis_announcements": 0,
     "log_spam": 0,
     "redis_fallback": 0,
     "service_during_fault": 0,

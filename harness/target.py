@@ -6,6 +6,7 @@ Everything the harness knows about a backend stands here. Texts may hold placeho
   `{postgres_user}` `{postgres_password}` `{control_database}` `{redis_url}` `{redis_host}` `{redis_port}`;
 - steps (path, headers, body, writes): `{n}` `{tenant}` `{email}` `{password}` `{name}` `{slug}` `{canary}`
   `{idempotency_key}`, and what earlier steps of the tenant saved;
+- `[checks]` requests: the same, and `{other_tenant_id}` and so on for the values of the tenant that is asked about;
 - `[database]` tenant: `{tenant_id}`, `{tenant_id_hex}` (without dashes), `{slug}`.
 
 Values are found in answers with JMESPath expressions.
@@ -142,6 +143,59 @@ class RedisContract(Strict):
     backoff_tolerance: Annotated[float, Field(gt=0, le=10)] = 0.5
     announcement: Pattern | None = Field(None, description="the log line that tells of fallback")
     permanent_fallback: bool = True
+    fallback_state: str = Field("fallback", description="what [statistics] redis_state says once Redis is given up")
+
+
+class IsolationChecks(Strict):
+    """What one tenant asks about another. Every request is made by every checked tenant about every one, itself too."""
+
+    tenants: Annotated[int, Field(ge=2, le=10)] = 3
+    write: str = Field(description="the step by which each tenant writes its canary first")
+    requests: Annotated[dict[str, Step], Field(min_length=1)]
+
+
+class TokenChecks(Strict):
+    """How tokens are had, used and revoked. What is forged is made from tokens that the target issued itself."""
+
+    request: str = Field(description="the step that is tried with each token; it reads the tenant's own data")
+    login: str = "login"
+    logout: str | None = Field(None, description="the step that revokes the token")
+    token: str = Field("token", description="the placeholder that `login` saves the token under")
+    refresh_token: str | None = Field(None, description="the placeholder of the refresh token, which opens nothing")
+    tenant_claim: str | None = Field(None, description="the JWT claim that names the tenant")
+    expiry_wait_s: Annotated[float, Field(ge=0, le=120)] = Field(
+        15, description="wait at most that long for a token to expire; a scenario may set a short lifetime"
+    )
+
+
+class RateLimitChecks(Strict):
+    """A request that is limited for one subject. It is repeated for a made-up identity that never registered."""
+
+    request: Step
+    limit: Annotated[int, Field(ge=1, le=1000)] = Field(description="how many are let through in one window")
+    limited: list[Status] = Field([429], description="statuses that say so")
+
+
+class Checks(Strict):
+    """What the checks after the load need to know."""
+
+    isolation: IsolationChecks | None = None
+    tokens: TokenChecks | None = None
+    rate_limit: RateLimitChecks | None = None
+
+
+class Api(Strict):
+    """The API's contract: who the tenant is comes from the token, no path names one, no answer tells of the inside."""
+
+    openapi: UrlPath | None = Field(None, description="where the OpenAPI document is served")
+    prefix: UrlPath = Field("/", description="only operations below it are judged")
+    tenant_field: str | None = Field(None, description="must be at the top of every answer, e.g. tenantId")
+    tenant_parameters: Pattern = Field(
+        r"(?i)^(tenant|church|org|organi[sz]ation|account|customer)_?(id|uuid|slug)$",
+        description="path parameters that name a tenant",
+    )
+    steps: list[str] = Field([], description="steps whose answers are judged, in an order that a tenant can do them in")
+    forbidden: list[Pattern] = Field([], description="what may stand in no answer, beside the general rules")
 
 
 class Target(Strict):
@@ -157,6 +211,9 @@ class Target(Strict):
     statistics: Statistics | None = None
     health: Health
     redis: RedisContract = RedisContract()
+    checks: Checks = Checks()
+    api: Api | None = None
+    prove: str | None = Field(None, description="planted defects for `harness prove`, relative to the target file")
 
     @model_validator(mode="after")
     def _steps_hold_together(self) -> Self:
@@ -170,10 +227,27 @@ class Target(Strict):
                 raise ValueError(f"steps.{name}.poll names no step: '{step.poll}'; known: {', '.join(self.steps)}")
             if unknown := sorted(placeholders(step) - known):
                 raise ValueError(f"steps.{name} uses unknown placeholders {unknown}; save them in an earlier step")
-        named = [*self.operations, self.final_read.login, *filter(None, [self.final_read.read])]
+        for name, request in self._check_requests():
+            if unknown := sorted(placeholders(request) - known - {f"other_{each}" for each in known}):
+                raise ValueError(f"{name} uses unknown placeholders {unknown}; save them in a step")
+        named = [*self.operations, self.final_read.login, *filter(None, [self.final_read.read]), *self._check_steps()]
         if missing := [name for name in named if name not in self.steps]:
             raise ValueError(f"no such steps: {missing}; known: {', '.join(self.steps)}")
         return self
+
+    def _check_requests(self) -> list[tuple[str, Step]]:
+        isolation, limit = self.checks.isolation, self.checks.rate_limit
+        found = isolation.requests.items() if isolation else ()
+        named = [(f"checks.isolation.requests.{name}", request) for name, request in found]
+        return [*named, *([("checks.rate_limit.request", limit.request)] if limit else [])]
+
+    def _check_steps(self) -> list[str]:
+        tokens = self.checks.tokens
+        return [
+            *([self.checks.isolation.write] if self.checks.isolation else []),
+            *([tokens.request, tokens.login, *filter(None, [tokens.logout])] if tokens else []),
+            *(self.api.steps if self.api else []),
+        ]
 
 
 def placeholders(step: Step) -> set[str]:

@@ -33,3 +33,15 @@ def test_dice_repeat_and_do_not_disturb_each_other() -> None:
     """The same purpose draws the same; another purpose draws something else."""
     assert dice(1, "a").random() == dice(1, "a").random()
     assert dice(1, "a").random() != dice(1, "b").random()
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_not_lost() -> None:
+    """Ctrl-C at the very moment at which a question is answered ends the wait all the same."""
+    answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(wait_until(lambda: answer, what="a yes", timeout_s=5))
+    await asyncio.sleep(0.01)
+    answer.set_result(False)
+    waiting.cancel()
+    done, _ = await asyncio.wait([waiting], timeout=1)
+    assert done, "the wait goes on, as if nobody had cancelled it"
+    assert waiting.cancelled()

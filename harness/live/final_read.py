@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -42,9 +43,10 @@ Trouble = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 @dataclass(slots=True)
 class Known:
-    """What the load knows of a registration: its number, and what was acknowledged to the tenant."""
+    """What the load knows of a registration: its number, whether it and which writes were acknowledged."""
 
     n: int
+    registered: bool = False
     acknowledged: list[str] = field(default_factory=list)
 
 
@@ -68,21 +70,31 @@ async def final_read(plan: Plan, stack: Stack, folder: RunFolder, *, clock: Cloc
 
 
 def known_registrations(plan: Plan, folder: RunFolder) -> list[Known]:
-    """Every registration that was intended, from the load workers' files."""
+    """Every registration that was intended, from the load workers' files, with what the checks wrote since."""
     known: dict[int, Known] = {}
     for path in sorted(folder.events.glob("load-*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue  # A torn last line of a killed worker; the reader of the record tells it.
+        for row in _lines(path):
             if row["kind"] == "intent":
                 known.setdefault(row["n"], Known(row["n"]))
             elif row["kind"] == "request" and row["n"] in known and row["outcome"] == "ok":
+                known[row["n"]].registered |= row["step"] == "register"
                 step = plan.target.steps.get(row["step"])
                 if step is not None and step.writes is not None:
                     known[row["n"]].acknowledged.append(filled(step.writes, plan.registration(row["n"]).placeholders()))
+    by_label = {plan.registration(n).tenant: item for n, item in known.items()}
+    for row in _lines(folder.events_file("checks")):
+        if row.get("wrote") is not None and row["tenant"] in by_label:
+            by_label[row["tenant"]].acknowledged.append(row["wrote"])
     return [known[n] for n in sorted(known)]
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file, nothing for a missing one."""
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue  # A torn last line of a killed worker; the reader of the record tells it.
 
 
 class Reading:

@@ -15,6 +15,7 @@ import psutil
 from harness import __version__, bundled, scenario, target
 from harness.clock import monotonic_ns, utc_now
 from harness.live.chaos.faults.catalogue import mistakes as fault_mistakes
+from harness.live.load.check import load_mistakes
 from harness.live.stack import BackendCommand
 from harness.plan import Machine, Plan, backend_env, mistakes_together
 from harness.scenario import Scenario, Size
@@ -80,7 +81,11 @@ def prepare(request: RunRequest) -> Prepared:
     read_scenario = scenario.load(scenario_file, size=request.size, overrides=request.overrides)
     read_target = target.load(target_file)
     text = scenario_file.read_text(encoding="utf-8")
-    mistakes = [*mistakes_together(read_scenario, read_target, text), *fault_mistakes(read_scenario, text)]
+    mistakes = [
+        *mistakes_together(read_scenario, read_target, text),
+        *fault_mistakes(read_scenario, text),
+        *load_mistakes(read_scenario, scenario_file, text),
+    ]
     if mistakes:
         raise BadFile(scenario_file, mistakes)
     return Prepared(

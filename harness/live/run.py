@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness.clock import NS_PER_S, Clock, WaitTimeout
 from harness.live.chaos.conductor import Conductor
+from harness.live.checks import run_checks
 from harness.live.children import ChildLedger
 from harness.live.clean import clean
 from harness.live.dashboard import LiveView, Watch
@@ -111,6 +112,7 @@ class Conducted:
             await conductor.entered("steady")
             await self._load(stack, conductor, observers, undo)
             await self._settle(stack, conductor, observers)
+            await self._check(stack, conductor, observers)
             self._enter("final_read")
             await final_read(self._plan, stack, self._folder, clock=self._clock)
             self._enter("teardown")
@@ -149,6 +151,7 @@ class Conducted:
             clock=self._clock,
             progress=lambda: self._progress,
             ledger=self._ledger,
+            proxy_events=self._folder.events_file("proxy"),
         )
         self._conductor = conductor
         undo.push_async_callback(conductor.heal_all)
@@ -213,6 +216,13 @@ class Conducted:
         await conductor.entered("settle")
         await asyncio.sleep(self._plan.scenario.observe.settle_s)
         await observers.final()
+
+    async def _check(self, stack: Stack, conductor: Conductor, observers: Observers) -> None:
+        """The checks that the scenario asks for. They open clients and inject faults: no sample is taken meanwhile."""
+        if self._plan.scenario.checks:
+            self._enter("checks")
+            await observers.stop()
+            await run_checks(self._plan, stack.backend, self._folder, clock=self._clock, breaker=conductor)
 
     async def _watch_abort(self, driver: LoadDriver, conductor: Conductor) -> None:
         """Ends the load when a rule says so; what is in flight gets its answers, and the run goes on to its end."""

@@ -8,8 +8,9 @@ known is null, never a made-up value.
 |---|---|---|
 | `conductor.jsonl` | the orchestrator | phase, fault, probe, health, note |
 | `load-<worker>.jsonl` | each load worker | intent, request, lag, trailer |
-| `observe.jsonl` | the observers | server, counters, redis, statistics, process, gap |
+| `observe.jsonl` | the observers | server, counters, redis, statistics, process, pulse, gap |
 | `proxy.jsonl` | the fault proxy | opened, closed |
+| `checks.jsonl` | the orchestrator | check_request, api_document |
 | `final_read.jsonl` | the orchestrator | control_tenant, database, role, login, own_data, final_read |
 """
 
@@ -19,7 +20,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 Outcome = Literal["ok", "failed", "unknown"]
-PhaseName = Literal["setup", "steady", "load", "heal", "settle", "final_read", "teardown"]
+PhaseName = Literal["setup", "steady", "load", "heal", "settle", "checks", "final_read", "teardown"]
+CheckName = Literal["isolation", "tokens", "rate_limit", "api_contract"]
+# What a sound backend does with a check's request: lets it in, refuses it (4xx), limits it sooner or later, answers
+# anything but a failure of its own (5xx), or answers what it likes as long as nothing of another tenant is in it.
+Expected = Literal["accepted", "refused", "limited", "no_failure", "nothing_of_others"]
 FaultState = Literal[
     "planned",
     "injected",
@@ -96,6 +101,20 @@ class Health(Row):
     duration_ms: float
     registrations_done: int
     why: Literal["every_nth", "periodic", "end"]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse(Row):
+    """A light request to the target, many a second: whether it answers at all while it works, and what it says of its
+    dependencies. `said` are the words of a JSON answer, sorted, without its numbers; null where there was no answer."""
+
+    kind: ClassVar[str] = "pulse"
+    at_ns: int
+    what: Literal["live", "dependencies"]
+    status: int | None
+    duration_ms: float
+    said: str | None = None
     error: str = ""
 
 
@@ -321,7 +340,7 @@ class Opened(Row):
     """The fault proxy accepted a connection. `(proxy, connection)` identifies it.
 
     `upstream_port` is the proxy's own port towards the service: `pg_stat_activity.client_port` there. It is null when
-    the upstream refused.
+    the upstream refused, which `error` tells, and with the real Toxiproxy, which does not say.
     """
 
     kind: ClassVar[str] = "opened"
@@ -335,16 +354,19 @@ class Opened(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(Row):
-    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it."""
+    """The fault proxy's connection ended: by whom and how, what went through, and which toxics touched it.
+
+    The real Toxiproxy tells only that it ended.
+    """
 
     kind: ClassVar[str] = "closed"
     at_ns: int
     proxy: str
     connection: int
-    by: Literal["client", "upstream", "toxic", "control"]
-    how: Literal["fin", "rst"]
-    bytes_up: int
-    bytes_down: int
+    by: Literal["client", "upstream", "toxic", "control", "unknown"]
+    how: Literal["fin", "rst", "unknown"]
+    bytes_up: int | None
+    bytes_down: int | None
     first_byte_up_ns: int | None = None
     last_byte_up_ns: int | None = None
     first_byte_down_ns: int | None = None
@@ -353,6 +375,50 @@ class Closed(Row):
     database: str | None = None
     user: str | None = None
     client_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest(Row):
+    """One request of a check after the load, and what came back.
+
+    `tenant` asks, `about` is the tenant whose id or data the request names. `accepted`: the status acknowledges the
+    step. `answer` is the body's beginning, `fields` the names at the top of a JSON object (null for anything else),
+    `deprecated` whether the answer calls itself so. `seen` are the tenants whose canary the whole body holds. `faults`
+    are in force, `healed` those that a check has healed before. `wrote` is what the tenant owns from now on.
+    """
+
+    kind: ClassVar[str] = "check_request"
+    at_ns: int
+    check: CheckName
+    probe: str
+    tenant: str
+    method: str
+    path: str
+    expected: Expected
+    about: str | None = None
+    request: str = ""
+    status: int | None = None
+    accepted: bool = False
+    error: str = ""
+    answer: str = ""
+    fields: list[str] | None = None
+    deprecated: bool = False
+    seen: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    healed: list[str] = field(default_factory=list)
+    wrote: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDocument(Row):
+    """The target's OpenAPI document as it was served; `text` is empty where it wasn't, and `error` says why."""
+
+    kind: ClassVar[str] = "api_document"
+    at_ns: int
+    path: str
+    status: int | None
+    text: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,10 +494,11 @@ class FinalRead(Row):
 KINDS: dict[str, type[Row]] = {
     row.kind: row
     for row in (
-        Phase, Fault, Probe, Health, Note,
+        Phase, Fault, Probe, Health, Pulse, Note,
         Intent, Request, Lag, Trailer,
         Server, Counters, Redis, Statistics, Process, Gap,
         Opened, Closed,
+        CheckRequest, ApiDocument,
         ControlTenant, Database, Role, Login, OwnData, FinalRead,
     )
 }  # fmt: skip

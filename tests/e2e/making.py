@@ -54,18 +54,20 @@ def see_docker() -> None:
 
 def make(kind: str, ledger: ChildLedger, logs: Path, command: BackendCommand = PROBE_COMMAND) -> Stack:
     """A stack of that kind, not started. Skips or fails where this machine can't have it."""
+    events = logs.parent / "events" / "proxy.jsonl"
     if kind == "docker":
         see_docker()
         from harness.live.stack.docker import DockerStack
         from harness.live.stack.images import load
 
-        return DockerStack(command, logs, "test", children=ledger, images=load())
+        return DockerStack(
+            command, logs, "test", children=ledger, images=load(), origin_ns=monotonic_ns(), proxy_events=events
+        )
     real = kind == "embedded-toxiproxy"
     if real and not shutil.which("toxiproxy-server"):
         lacking("toxiproxy", "no toxiproxy-server on the PATH")
     if not real and importlib.util.find_spec("harness.proxy.__main__") is None:
         lacking("proxy", "the built-in proxy is not there")
-    events = logs.parent / "events" / "proxy.jsonl"
     return EmbeddedStack(
         command, logs, "test", children=ledger, origin_ns=monotonic_ns(), proxy_events=events, toxiproxy=real
     )

@@ -7,8 +7,10 @@ Whether an unseen fault is bad is for the judge to say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from harness.clock import NS_PER_MS, Clock, WaitTimeout, dice, wait_until
@@ -16,6 +18,7 @@ from harness.live.chaos.faults import Fault, Ground, fault_named
 from harness.live.chaos.statement import Statements
 from harness.live.chaos.steady_state import Probes
 from harness.live.chaos.undo import Undoing
+from harness.live.chaos.wire import Wire
 from harness.live.children import ChildLedger
 from harness.live.progress import Progress
 from harness.live.stack import Service, Stack
@@ -23,6 +26,7 @@ from harness.plan import Occurrence, Plan, occurrences
 from harness.record.schema import Fault as FaultRow
 from harness.record.schema import FaultState
 from harness.record.writer import RowWriter
+from harness.scenario import FaultPlan
 
 POLL_NS = 10 * NS_PER_MS
 INJECT_TIMEOUT_S = 30.0
@@ -52,6 +56,7 @@ class Conductor:
         clock: Clock,
         progress: Callable[[], Progress],
         ledger: ChildLedger | None = None,
+        proxy_events: Path | None = None,
     ) -> None:
         self._plan = plan
         self._stack = stack
@@ -60,6 +65,7 @@ class Conductor:
         self._progress = progress
         self._probes = Probes(plan, stack, writer=writer, clock=clock)
         self._undoing = Undoing(stack, ledger)
+        self._proxy_events = proxy_events
         self._active: dict[str, Active] = {}
         self._load_over = asyncio.Event()
         self._timeline = list(occurrences(plan.scenario, plan.seed))
@@ -105,6 +111,21 @@ class Conductor:
         """Heal what is in force, last first; without `until_end` those stay that are planned to outlast the load."""
         for active in reversed(list(self._active.values())):
             if until_end or not active.occurrence.plan.until_end:
+                await self._heal(active)
+
+    @asynccontextmanager
+    async def with_fault(self, name: str) -> AsyncIterator[None]:
+        """The fault for as long as the block lasts, in the same history: what checks after the load ask for."""
+        plan = FaultPlan(fault=name, at_phase="settle", until_end=True)
+        occurrence = Occurrence(
+            fault=f"{name}#checks", name=name, plan=plan, at_ns=0, at_registration=0, delay_ns=0, for_ns=None
+        )
+        self._say(occurrence, "planned")
+        await self._inject(occurrence)
+        try:
+            yield
+        finally:
+            if active := self._active.get(occurrence.fault):
                 await self._heal(active)
 
     async def steady(self, when: Literal["before", "after"]) -> bool:
@@ -213,6 +234,7 @@ class Conductor:
             tenant_pattern=self._plan.target.database.tenant_pattern,
             dice=dice(self._plan.seed, "fault's own", occurrence.fault),
             undoing=self._undoing,
+            wire=Wire(self._proxy_events),
         )
 
     def _say(self, occurrence: Occurrence, state: FaultState, detail: str = "") -> None:

@@ -38,6 +38,10 @@ class Registrations:
         self._users = 0
 
     @property
+    def begun(self) -> int:
+        return self._generator.begun
+
+    @property
     def planned(self) -> int:
         """This worker's part of what the scenario plans; of a closed load with a duration, what was begun."""
         return self._generator.begun if self._planned is None else self._generator.share.of(self._planned)

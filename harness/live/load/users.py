@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from locust import User, task
 from locust.exception import StopUser
+from locust.runners import Runner
 
+from harness.live.load.counts import Counts
 from harness.live.load.flow import Flow, Tenant
 from harness.live.load.generator import Generator
 from harness.live.load.operations import Background
@@ -50,6 +52,23 @@ class FlowLoad:
         if load.operations is not None:
             self.background = Background(load.operations, generator, flow, self.registrations.over)
             self._add("OperatingUser", self.background.run, self.background.users)
+
+    def run(self, runner: Runner) -> None:
+        """Returns when every registration has an outcome or was not started, and the operations are over."""
+        runner.environment.user_classes = self.user_classes
+        runner.environment.events.test_start.fire(environment=runner.environment)  # type: ignore[no-untyped-call]
+        runner.spawn_users(self.users)
+        runner.user_greenlets.join()
+
+    def counts(self) -> Counts:
+        registrations, background = self.registrations, self.background
+        return Counts(
+            planned=registrations.planned,
+            begun=registrations.begun,
+            **registrations.counts,
+            operations_planned=background.planned if background else 0,
+            operations=background.done if background else 0,
+        )
 
     def _add(self, name: str, work: Callable[[], None], count: int) -> None:
         self.user_classes.append(type(name, (LongUser,), {"abstract": False, "work": staticmethod(work)}))

@@ -18,13 +18,16 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import gevent
 from locust.env import Environment
 from locust.runners import Runner
 
 from harness.clock import NS_PER_MS
+from harness.live.load.counts import Counts
 from harness.live.load.generator import Generator
+from harness.live.load.locust_file import LocustfileLoad, environment_of
 from harness.live.load.recorder import Recorder
 from harness.live.load.share import Share
 from harness.live.load.users import FlowLoad
@@ -35,45 +38,43 @@ from harness.record.writer import RowWriter
 GO_POLL_S = 0.005
 
 
-class Worker:
-    """This process's share of the load, on a Locust environment whose runner counts what is told to it."""
+class Work(Protocol):
+    """What a worker does: the scenario's flows, or a Locust file."""
 
-    def __init__(self, generator: Generator, environment: Environment, begun_ns: int) -> None:
-        self._generator = generator
-        self._environment = environment
-        self._load = FlowLoad(generator, begun_ns)
-        environment.user_classes = self._load.user_classes
-        # A user that Locust stops gets the time to end its request: one that is cut off would be in no row.
-        environment.stop_timeout = generator.load.request_timeout_s
-        environment.events.test_stopping.add_listener(lambda **_: generator.stop("stopped by Locust"))  # type: ignore[no-untyped-call]
+    def run(self, runner: Runner) -> None: ...
 
-    def run(self, runner: Runner) -> None:
-        """Send the load and write the trailer; returns when every registration has an outcome or was not started."""
-        generator = self._generator
-        pulse = gevent.spawn(generator.pulse)
-        deadline = gevent.spawn_later(generator.load.deadline_s, generator.stop, "deadline")
-        self._environment.events.test_start.fire(environment=self._environment)  # type: ignore[no-untyped-call]
-        runner.spawn_users(self._load.users)
-        runner.user_greenlets.join()
-        deadline.kill()
-        pulse.kill()
-        generator.recorder.append(self._trailer(), now=True)
-        generator.recorder.close()
+    def counts(self) -> Counts: ...
 
-    def _trailer(self) -> Trailer:
-        generator, registrations, background = self._generator, self._load.registrations, self._load.background
-        return Trailer(
-            at_ns=generator.now_ns(),
-            worker=generator.name,
-            planned=registrations.planned,
-            **registrations.counts,
-            not_started=registrations.planned - generator.begun,
-            rows=generator.recorder.rows + 1,
-            reason=generator.stopped or "completed",
-            clock_offset_ns=generator.clock_offset_ns,
-            operations_planned=background.planned if background else 0,
-            operations=background.done if background else 0,
-        )
+
+def perform(generator: Generator, environment: Environment, work: Work, runner: Runner) -> None:
+    """Send this worker's share of the load and write the trailer."""
+    # A user that Locust stops gets the time to end its request: one that is cut off would be in no row.
+    environment.stop_timeout = generator.load.request_timeout_s
+    environment.events.test_stopping.add_listener(lambda **_: generator.stop("stopped by Locust"))  # type: ignore[no-untyped-call]
+    pulse = gevent.spawn(generator.pulse)
+    deadline = gevent.spawn_later(generator.load.deadline_s, generator.stop, "deadline")
+    work.run(runner)
+    deadline.kill()
+    pulse.kill()
+    generator.recorder.append(trailer(generator, work.counts()), now=True)
+    generator.recorder.close()
+
+
+def trailer(generator: Generator, counts: Counts) -> Trailer:
+    return Trailer(
+        at_ns=generator.now_ns(),
+        worker=generator.name,
+        planned=counts.planned,
+        ok=counts.ok,
+        failed=counts.failed,
+        unknown=counts.unknown,
+        not_started=counts.planned - counts.begun,
+        rows=generator.recorder.rows + 1,
+        reason=generator.stopped or "completed",
+        clock_offset_ns=generator.clock_offset_ns,
+        operations_planned=counts.operations_planned,
+        operations=counts.operations,
+    )
 
 
 def told(environment: Environment, row: Request) -> None:
@@ -98,17 +99,29 @@ def main() -> int:
     parser.add_argument("--go", type=Path, help="a file that will tell the moment to begin, in ns of the run's clock")
     arguments = parser.parse_args()
     share = Share.parsed(arguments.worker)
-    environment = Environment(host=f"http://{arguments.host}")
-    recorder = Recorder(RowWriter(arguments.events), lambda row: told(environment, row))
     plan = Plan.model_validate_json(arguments.plan.read_bytes())
+    environment = environment_for(plan, arguments.host)
+    recorder = Recorder(RowWriter(arguments.events), lambda row: told(environment, row))
     generator = Generator(plan, share, recorder, name=f"load-{share.index}", host=arguments.host)
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, generator.stop, "stopped")
     runner = environment.create_local_runner()
     generator.ready()
     begun_ns = moment_to_begin(generator, arguments.go)
-    Worker(generator, environment, begun_ns).run(runner)
+    perform(generator, environment, work_of(generator, environment, begun_ns), runner)
     return 0
+
+
+def environment_for(plan: Plan, host: str) -> Environment:
+    """Locust's environment: an empty one for flows, or that of the scenario's Locust file."""
+    file = plan.locustfile
+    return Environment(host=f"http://{host}") if file is None else environment_of(file, f"http://{host}")
+
+
+def work_of(generator: Generator, environment: Environment, begun_ns: int) -> Work:
+    if generator.plan.locustfile is not None:
+        return LocustfileLoad(generator, environment, begun_ns)
+    return FlowLoad(generator, begun_ns)
 
 
 def moment_to_begin(generator: Generator, go: Path | None) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from harness.live.children import ChildLedger
@@ -16,6 +17,7 @@ from harness.live.stack.model import EnvironmentTrouble
 from harness.live.stack.protocol import Stack
 from harness.plan import Plan
 from harness.record.folder import RunFolder
+from harness.target import Target
 
 CONNECTIONS_MAX = 300
 ENGINE_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
@@ -83,12 +85,15 @@ async def in_containers(
         """Pulls run in threads, and whoever hears of them need not be made for that."""
         loop.call_soon_threadsafe(tell, text)
 
+    command = backend_command(plan, prepared.target_file, prepared.request.backend_env)
     stack = DockerStack(
-        backend_command(plan, prepared.target_file, prepared.request.backend_env),
+        replace(command, env={**inherited(plan.target), **command.env}),
         folder.logs,
         plan.run_id,
         children=ledger,
         images=load(),
+        origin_ns=plan.origin_ns,
+        proxy_events=folder.events_file("proxy"),
         control_database=plan.target.database.control,
         postgres_connections_max=CONNECTIONS_MAX,
         why=why,
@@ -100,6 +105,15 @@ async def in_containers(
         await stack.stop()
         raise
     return stack
+
+
+def inherited(target: Target, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables of this process that the target file names as settings.
+
+    A backend that is a plain process has them by itself; one in a container must get them to behave the same.
+    """
+    env = os.environ if environment is None else environment
+    return {name: env[name] for name in target.settings.values() if name in env}
 
 
 def external(prepared: Prepared, plan: Plan, folder: RunFolder, ledger: ChildLedger) -> ExternalStack:

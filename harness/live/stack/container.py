@@ -20,6 +20,7 @@ from harness.live.stack.container_statistics import EngineStatistics
 from harness.live.stack.engine import CALL_TIMEOUT_S
 from harness.live.stack.model import EnvironmentTrouble, Limits, ProcessFigures
 from harness.live.stack.ports import Reservation
+from harness.live.stack.toxiproxy_log import WireLog
 
 GONE_TIMEOUT_S = 15
 KILLED_EXIT_CODE = 137
@@ -29,7 +30,10 @@ UNLIMITED = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPlan:
-    """What to run. `alias` is its name on the network; `ports` are published, container port to reserved host port."""
+    """What to run. `alias` is its name on the network; `ports` are published, container port to reserved host port.
+
+    `wire` reads what a Toxiproxy logs, beside the log.
+    """
 
     name: str
     image: str
@@ -39,6 +43,7 @@ class ContainerPlan:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    wire: WireLog | None = None
 
 
 class Container:
@@ -180,6 +185,10 @@ class Container:
             ):
                 for chunk in output:
                     log.write(chunk)
+                    if self.plan.wire:
+                        self.plan.wire.feed(chunk)
+            if self.plan.wire:
+                self.plan.wire.ended()
 
         follower = threading.Thread(target=copy, daemon=True, name=f"log of {self.plan.alias}")
         follower.start()

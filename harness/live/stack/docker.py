@@ -15,7 +15,7 @@ from docker.errors import DockerException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.network import Network
 
-from harness.clock import wait_until
+from harness.clock import Clock, wait_until
 from harness.live.children import ChildLedger, Entry
 from harness.live.stack import postgres_server, redis_server
 from harness.live.stack.backend_image import backend_image
@@ -37,7 +37,9 @@ from harness.live.stack.model import (
     StackFacts,
 )
 from harness.live.stack.ports import Reservation
+from harness.live.stack.toxiproxy_log import WireLog
 from harness.live.threads import in_thread
+from harness.record.writer import RowWriter
 
 POSTGRES_PORT, REDIS_PORT, CONTROL_PORT = 5432, 6379, 8474
 CLIENT_EDGE_PORT = 8001
@@ -60,7 +62,8 @@ class DockerStack:
     """Containers on a bridge network of the run's own, every published port on 127.0.0.1 and the same for good.
 
     Inside, services find each other by alias, which follows a restarted container to its new address; the backend
-    only knows the fault proxy's. `tell` hears of pulls and builds.
+    only knows the fault proxy's. `tell` hears of pulls and builds; `proxy_events` is the wire
+    ledger's file.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class DockerStack:
         *,
         children: ChildLedger,
         images: Images,
+        origin_ns: int,
+        proxy_events: Path,
         control_database: str = "control",
         postgres_connections_max: int = 300,
         why: str = "asked for",
@@ -81,6 +86,9 @@ class DockerStack:
         self._log_dir = log_dir
         self._children = children
         self._images = images
+        self._clock = Clock(origin_ns)
+        self._proxy_events = proxy_events
+        self._wire_writer: RowWriter | None = None
         self._connections_max = postgres_connections_max
         self._tell = tell
         self._facts = StackFacts(name="docker", why=why)
@@ -230,6 +238,8 @@ class DockerStack:
         for container in self._containers.values():
             container.join_followers(LOG_TIMEOUT_S)
             container.close()
+        if self._wire_writer:
+            self._wire_writer.close()
 
     def _have_images(self, ended: threading.Event) -> None:
         """Blocks: connects to the engine, pulls what is missing, builds the backend's image."""
@@ -268,6 +278,7 @@ class DockerStack:
         *,
         environment: dict[str, str] | None = None,
         command: tuple[str, ...] = (),
+        wire: WireLog | None = None,
     ) -> ContainerPlan:
         return ContainerPlan(
             name=f"{service}-{self._children.name}",
@@ -278,6 +289,7 @@ class DockerStack:
             log=self._log_dir / f"{service}.log",
             environment=environment or {},
             command=command,
+            wire=wire,
         )
 
     def _postgres_plan(self) -> ContainerPlan:
@@ -300,7 +312,10 @@ class DockerStack:
 
     def _proxy_plan(self) -> ContainerPlan:
         ports = {port: self._ports[port] for port in (CONTROL_PORT, CLIENT_EDGE_PORT)}
-        return self._plan(Service.PROXY, self._images.toxiproxy, ports)
+        writer = self._wire_writer = RowWriter(self._proxy_events)
+        wire = WireLog(self._clock.now_ns, lambda row: writer.append(row, now=True))
+        # At this level, its own default, it tells of every connection.
+        return self._plan(Service.PROXY, self._images.toxiproxy, ports, environment={"LOG_LEVEL": "trace"}, wire=wire)
 
     def _backend_plan(self) -> ContainerPlan:
         port = self._command.container_port

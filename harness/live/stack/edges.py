@@ -212,7 +212,8 @@ class Edges:
 
         threading.Thread(target=copy_context().run, args=(run,), daemon=True, name=f"toxiproxy {what}").start()
         try:
-            return await asyncio.wait_for(answer, self._deadline_s)
+            async with asyncio.timeout(self._deadline_s):
+                return await answer
         except TimeoutError as error:
             raise EdgeTrouble(f"{what}: no answer from {self.control} within {self._deadline_s:g} s") from error
         except EdgeTrouble:

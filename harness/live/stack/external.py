@@ -238,7 +238,8 @@ class ExternalStack:
             ("redis", redis_server.ask(self.redis)),
         ):
             try:
-                self._learn(name, await asyncio.wait_for(ask, READY_TIMEOUT_S))
+                async with asyncio.timeout(READY_TIMEOUT_S):
+                    self._learn(name, await ask)
             except Exception as error:
                 raise EnvironmentTrouble(
                     f"{name} at {VARIABLES[name]} does not answer: {type(error).__name__}: {error}; "

@@ -176,4 +176,6 @@ def load(tmp_path: Path) -> Iterator[Callable[..., Loading]]:
             process.kill()
             process.wait()
             if process.stderr is not None:
+                if not process.stderr.closed:
+                    print(process.stderr.read())  # Shown where the test fails.
                 process.stderr.close()

@@ -34,21 +34,27 @@ def fault_named(name: str, options: Mapping[str, Scalar]) -> Fault:
 
 def mistakes(scenario: Scenario, text: str) -> list[Mistake]:
     """What a scenario asks for that the catalogue does not have: names, options, values; with their lines in `text`."""
+    found = [item for index, plan in enumerate(scenario.faults) for item in _of_plan(("faults", index), plan)]
+    for index, name in enumerate(scenario.checks_during):
+        found += _of_name(("checks_during", index), name)
     return [
         Mistake(key=tomlfile.dotted(key), line=tomlfile.line_of(key, text), value=value, problem=problem, remedy=remedy)
-        for index, plan in enumerate(scenario.faults)
-        for key, value, problem, remedy in _of_plan(("faults", index), plan)
+        for key, value, problem, remedy in found
     ]
 
 
 def _of_plan(here: Key, plan: FaultPlan) -> Iterator[tuple[Key, str, str, str]]:
     for name in plan.names:
-        if name not in catalogue():
-            near = difflib.get_close_matches(name, catalogue(), n=1)
-            remedy = f"did you mean '{near[0]}'?" if near else "`harness faults` lists them"
-            yield (*here, "fault" if plan.fault else "any_of"), repr(name), "is no known fault", remedy
+        yield from _of_name((*here, "fault" if plan.fault else "any_of"), name)
     if plan.fault is not None and plan.fault in catalogue():
         yield from _of_options((*here, "options"), plan.fault, plan.options)
+
+
+def _of_name(here: Key, name: str) -> Iterator[tuple[Key, str, str, str]]:
+    if name not in catalogue():
+        near = difflib.get_close_matches(name, catalogue(), n=1)
+        remedy = f"did you mean '{near[0]}'?" if near else "`harness faults` lists them"
+        yield here, repr(name), "is no known fault", remedy
 
 
 def _of_options(here: Key, fault: str, given: Mapping[str, Scalar]) -> Iterator[tuple[Key, str, str, str]]:
