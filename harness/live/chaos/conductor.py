@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from harness.clock import NS_PER_MS, Clock, WaitTimeout, dice, wait_until
@@ -17,6 +18,7 @@ from harness.live.chaos.faults import Fault, Ground, fault_named
 from harness.live.chaos.statement import Statements
 from harness.live.chaos.steady_state import Probes
 from harness.live.chaos.undo import Undoing
+from harness.live.chaos.wire import Wire
 from harness.live.children import ChildLedger
 from harness.live.progress import Progress
 from harness.live.stack import Service, Stack
@@ -54,6 +56,7 @@ class Conductor:
         clock: Clock,
         progress: Callable[[], Progress],
         ledger: ChildLedger | None = None,
+        proxy_events: Path | None = None,
     ) -> None:
         self._plan = plan
         self._stack = stack
@@ -62,8 +65,11 @@ class Conductor:
         self._progress = progress
         self._probes = Probes(plan, stack, writer=writer, clock=clock)
         self._undoing = Undoing(stack, ledger)
+        self._proxy_events = proxy_events
         self._active: dict[str, Active] = {}
         self._load_over = asyncio.Event()
+        # Faults may overlap, but nobody stops a service while somebody else is starting it.
+        self._hands = {service: asyncio.Lock() for service in Service}
         self._timeline = list(occurrences(plan.scenario, plan.seed))
         for occurrence in self._timeline:
             self._say(occurrence, "planned")
@@ -186,14 +192,17 @@ class Conductor:
         # Entered before it is injected: an injection that fails or is cut off halfway must be healed too.
         active = Active(occurrence, fault, self._ground(occurrence))
         self._active[occurrence.fault] = active
+        begun_ns = self._clock.now_ns()
         try:
-            async with asyncio.timeout(INJECT_TIMEOUT_S):
+            async with self._hands[fault.service], asyncio.timeout(INJECT_TIMEOUT_S):
+                begun_ns = self._clock.now_ns()
                 await fault.inject(active.ground)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others and the load go on
             self._say(occurrence, "not_injected", f"{type(error).__name__}: {error}")
             await self._heal(active)
             return
-        self._say(occurrence, "injected")
+        # Dated back: what fails while it is being injected is its doing already.
+        self._say(occurrence, "injected", at_ns=begun_ns)
         await self._witness(occurrence, lambda: fault.seen(active.ground), "seen", "not_seen")
 
     async def _heal(self, active: Active) -> bool:
@@ -205,7 +214,7 @@ class Conductor:
         if occurrence.fault not in self._active:
             return False
         try:
-            async with asyncio.timeout(HEAL_TIMEOUT_S):
+            async with self._hands[active.fault.service], asyncio.timeout(HEAL_TIMEOUT_S):
                 await active.fault.heal(active.ground)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other faults must still be healed
             self._say(occurrence, "not_healed", f"{type(error).__name__}: {error}")
@@ -230,11 +239,12 @@ class Conductor:
             tenant_pattern=self._plan.target.database.tenant_pattern,
             dice=dice(self._plan.seed, "fault's own", occurrence.fault),
             undoing=self._undoing,
+            wire=Wire(self._proxy_events),
         )
 
-    def _say(self, occurrence: Occurrence, state: FaultState, detail: str = "") -> None:
+    def _say(self, occurrence: Occurrence, state: FaultState, detail: str = "", *, at_ns: int | None = None) -> None:
         row = FaultRow(
-            at_ns=self._clock.now_ns(),
+            at_ns=self._clock.now_ns() if at_ns is None else at_ns,
             fault=occurrence.fault,
             name=occurrence.name,
             state=state,
