@@ -143,6 +143,7 @@ class RedisContract(Strict):
     backoff_tolerance: Annotated[float, Field(gt=0, le=10)] = 0.5
     announcement: Pattern | None = Field(None, description="the log line that tells of fallback")
     permanent_fallback: bool = True
+    fallback_state: str = Field("fallback", description="what [statistics] redis_state says once Redis is given up")
 
 
 class IsolationChecks(Strict):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from harness.judge.windows import final_read_began, phase_began
+from harness.judge.windows import phase_began, rest_ended
 from harness.record.reader import Record
 from harness.record.schema import Process, Statistics
 
 
 def quiet(record: Record) -> Statistics | None:
     """The last sample before the final read; null where none was taken since the load ended."""
-    until_ns, since_ns = final_read_began(record), phase_began(record, "settle")
+    until_ns, since_ns = rest_ended(record), phase_began(record, "settle")
     if since_ns is None:
         return None
     samples = [row for row in record.rows(Statistics) if since_ns <= row.at_ns < until_ns]
@@ -20,7 +20,7 @@ def quiet(record: Record) -> Statistics | None:
 
 def claims(record: Record) -> list[Statistics]:
     """Every sample before the final read."""
-    until_ns = final_read_began(record)
+    until_ns = rest_ended(record)
     return [row for row in record.rows(Statistics) if row.at_ns < until_ns]
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from harness.clock import NS_PER_MS
 from harness.judge.generator import limited
 from harness.judge.model import Finding
-from harness.judge.windows import merged, overlaps, windows
+from harness.judge.windows import overlaps, spans
 from harness.record.reader import Record
 from harness.record.schema import REGISTER
 
@@ -63,13 +63,13 @@ def by_phase(record: Record, frame: pd.DataFrame) -> Iterator[tuple[str, pd.Data
     What lies between two faults is only among all.
     """
     yield "all", frame
-    spans = merged(windows(record))
-    if not spans:
+    broken = spans(record)
+    if not broken:
         return
     begin, end = frame["start_ns"].to_numpy(), frame["end_ns"].to_numpy()
-    yield "before", frame[end < spans[0][0]]
-    yield "during", frame[overlaps(begin, end, spans)]
-    yield "after", frame[begin >= spans[-1][1]]
+    yield "before", frame[end < broken[0][0]]
+    yield "during", frame[overlaps(begin, end, broken)]
+    yield "after", frame[begin >= broken[-1][1]]
 
 
 def nearest_rank(ordered: Milliseconds, percent: int, *, n_min: int = 0) -> float | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.judge.model import Evidence
-from harness.judge.windows import final_read_began, phase_began
+from harness.judge.windows import phase_began, rest_ended
 from harness.record.reader import Record
 from harness.record.schema import Server
 
@@ -55,7 +55,7 @@ class Accused:
 def rest_ns(record: Record) -> int | None:
     """The last server sample after the load and before the final read; null where there is none."""
     since_ns = phase_began(record, "settle")
-    last = record.last(Server, before_ns=final_read_began(record))
+    last = record.last(Server, before_ns=rest_ended(record))
     return last.at_ns if last and since_ns is not None and last.at_ns >= since_ns else None
 
 

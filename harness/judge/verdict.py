@@ -9,6 +9,7 @@ from harness.judge.doubts import doubts
 from harness.judge.facts import run_facts
 from harness.judge.finders import FINDERS
 from harness.judge.model import Finding, GateRuling, Verdict
+from harness.plan import Plan
 from harness.record.reader import Record
 
 Finder = Callable[[Record], list[Finding]]
@@ -17,10 +18,22 @@ Finder = Callable[[Record], list[Finding]]
 def judge(record: Record, gates: Sequence[Gate] | None = None, finders: Sequence[Finder] = FINDERS) -> Verdict:
     """The verdict of a run, by its own scenario's gates or by those given."""
     findings, crashed = found(record, finders)
-    asked = record.plan.scenario.all_gates() if gates is None else gates
+    asked = asked_of(record.plan) if gates is None else gates
     rulings = [ruled for gate in asked if (ruled := rule(gate, findings)) is not None]
     unsure = [*doubts(record, findings), *crashed]
     return composed(rulings, findings, unsure, record)
+
+
+def asked_of(plan: Plan) -> list[Gate]:
+    """The gates of a run: its scenario's, the strict defaults, and what its target promises of itself."""
+    promises: dict[str, float] = {"redis_announcements": 1, "time_to_recover": plan.scenario.observe.recover_within_s}
+    if plan.target.redis.reconnects is not None:
+        promises["redis_reconnects"] = plan.target.redis.reconnects
+    written = plan.scenario.gates
+    return [
+        *plan.scenario.all_gates(),
+        *(Gate.of(name, bound, by_default=True) for name, bound in promises.items() if name not in written),
+    ]
 
 
 def found(record: Record, finders: Sequence[Finder]) -> tuple[list[Finding], list[str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,50 +22,72 @@ class Window:
 
     fault: str
     name: str
+    service: str
     begin_ns: int
     end_ns: int
     healed: bool
 
     @property
-    def service(self) -> str:
-        """The service that the fault is on: `redis` of `redis.kill`."""
-        return self.name.partition(".")[0]
+    def span(self) -> tuple[int, int]:
+        return self.begin_ns, self.end_ns
 
     def covers(self, at_ns: int) -> bool:
         return self.begin_ns <= at_ns < self.end_ns
 
 
+def spans(record: Record, *services: str) -> list[tuple[int, int]]:
+    """The times in which any fault on these services was in force."""
+    return merged(window.span for window in windows(record, *services))
+
+
 def windows(record: Record, *services: str) -> list[Window]:
-    """The windows of the faults on these services (on any, where none is named), in order of their beginning."""
+    """The windows of the faults on these services (on any, where none is named), in order of their beginning.
+
+    Those that a check after the load brings about are a matter of that check.
+    """
     found: dict[str, Window] = {}
+    until_ns = rest_ended(record)
     for row in record.rows(Fault):
-        if row.state == "injected":
+        if row.state == "injected" and row.at_ns < until_ns:
             found[row.fault] = Window(
-                fault=row.fault, name=row.name, begin_ns=row.at_ns, end_ns=FOREVER_NS, healed=False
+                fault=row.fault,
+                name=row.name,
+                service=_service(record, row),
+                begin_ns=row.at_ns,
+                end_ns=FOREVER_NS,
+                healed=False,
             )
-        elif row.state == "healed" and (open_ := found.get(row.fault)):
-            found[row.fault] = Window(
-                fault=row.fault, name=row.name, begin_ns=open_.begin_ns, end_ns=row.at_ns, healed=True
-            )
+        elif row.state == "healed" and row.fault in found:
+            found[row.fault] = replace(found[row.fault], end_ns=row.at_ns, healed=True)
     chosen = [item for item in found.values() if not services or item.service in services]
     return sorted(chosen, key=lambda item: item.begin_ns)
 
 
-def merged(spans: Sequence[Window]) -> list[tuple[int, int]]:
-    """The times in which any of the windows was open, as ordered spans that don't touch."""
+def _service(record: Record, row: Fault) -> str:
+    """The service that a fault is on: `redis` of `redis.kill`; of a fault on the network that of the edge it names."""
+    service = row.name.partition(".")[0]
+    label = row.fault.partition("#")[0]
+    for planned in record.plan.scenario.faults:
+        if label in (planned.id, planned.fault) and isinstance(edge := planned.options.get("edge"), str):
+            return edge
+    return service
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The times that any of the spans covers, as ordered spans that don't touch."""
     out: list[tuple[int, int]] = []
-    for window in sorted(spans, key=lambda item: item.begin_ns):
-        if out and window.begin_ns <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], window.end_ns))
+    for begin_ns, end_ns in sorted(spans):
+        if out and begin_ns <= out[-1][1]:
+            out[-1] = (out[-1][0], max(out[-1][1], end_ns))
         else:
-            out.append((window.begin_ns, window.end_ns))
+            out.append((begin_ns, end_ns))
     return out
 
 
-def overlaps(begin_ns: Times, end_ns: Times, spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+def overlaps(begin_ns: Times, end_ns: Times, covered: Sequence[tuple[int, int]]) -> npt.NDArray[np.bool_]:
     """Which of the intervals touch any of the spans."""
     touched = np.zeros(len(begin_ns), dtype=bool)
-    for span_begin, span_end in spans:
+    for span_begin, span_end in covered:
         touched |= (end_ns >= span_begin) & (begin_ns < span_end)
     return touched
 
@@ -75,7 +97,7 @@ def phase_began(record: Record, phase: PhaseName) -> int | None:
     return next((row.at_ns for row in record.rows(Phase) if row.phase == phase), None)
 
 
-def final_read_began(record: Record) -> int:
-    """Samples count until here: the final read opens every tenant's client again."""
-    began = phase_began(record, "final_read")
-    return FOREVER_NS if began is None else began
+def rest_ended(record: Record) -> int:
+    """Samples count until here: checks break things again, and the final read opens every tenant's client."""
+    began = [at_ns for at_ns in (phase_began(record, "checks"), phase_began(record, "final_read")) if at_ns is not None]
+    return min(began, default=FOREVER_NS)

@@ -151,6 +151,7 @@ class Conducted:
             clock=self._clock,
             progress=lambda: self._progress,
             ledger=self._ledger,
+            proxy_events=self._folder.events_file("proxy"),
         )
         self._conductor = conductor
         undo.push_async_callback(conductor.heal_all)

@@ -8,7 +8,7 @@ known is null, never a made-up value.
 |---|---|---|
 | `conductor.jsonl` | the orchestrator | phase, fault, probe, health, note |
 | `load-<worker>.jsonl` | each load worker | intent, request, lag, trailer |
-| `observe.jsonl` | the observers | server, counters, redis, statistics, process, gap |
+| `observe.jsonl` | the observers | server, counters, redis, statistics, process, pulse, gap |
 | `proxy.jsonl` | the fault proxy | opened, closed |
 | `checks.jsonl` | the orchestrator | check_request, api_document |
 | `final_read.jsonl` | the orchestrator | control_tenant, database, role, login, own_data, final_read |
@@ -101,6 +101,20 @@ class Health(Row):
     duration_ms: float
     registrations_done: int
     why: Literal["every_nth", "periodic", "end"]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse(Row):
+    """A light request to the target, many a second: whether it answers at all while it works, and what it says of its
+    dependencies. `said` are the words of a JSON answer, sorted, without its numbers; null where there was no answer."""
+
+    kind: ClassVar[str] = "pulse"
+    at_ns: int
+    what: Literal["live", "dependencies"]
+    status: int | None
+    duration_ms: float
+    said: str | None = None
     error: str = ""
 
 
@@ -480,7 +494,7 @@ class FinalRead(Row):
 KINDS: dict[str, type[Row]] = {
     row.kind: row
     for row in (
-        Phase, Fault, Probe, Health, Note,
+        Phase, Fault, Probe, Health, Pulse, Note,
         Intent, Request, Lag, Trailer,
         Server, Counters, Redis, Statistics, Process, Gap,
         Opened, Closed,

@@ -3,13 +3,60 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from harness.judge.model import Verdict
+from harness.gate import Ruling
+from harness.judge.model import Finding, Verdict
 from harness.record.folder import RunFolder
+from harness.report.figures import figure
+from harness.report.text import clean
+
+WHY_SHOWN = 6
+WIDTH_SHOWN = 200
+STYLES = {Ruling.PASS: "bold white on green", Ruling.UNKNOWN: "bold black on yellow", Ruling.FAIL: "bold white on red"}
+PASSED = "every gate held"
 
 
 def summary(verdict: Verdict, folder: RunFolder) -> RenderableType:
     """The screen as something rich can print."""
-    lines = [Text(verdict.ruling.word.upper(), style="bold"), *(Text(f"  {why}") for why in verdict.why)]
-    return Group(*lines, Text(f"report: {folder.path / 'report.html'}"))
+    badge = Text(f" {verdict.ruling.word.upper()} ", style=STYLES[verdict.ruling])
+    reasons = verdict.why or ([PASSED] if verdict.ruling is Ruling.PASS else [])
+    left = len(reasons) - WHY_SHOWN
+    lines = [Text(f"- {clean(why, WIDTH_SHOWN)}") for why in reasons[:WHY_SHOWN]]
+    if left > 0:
+        lines.append(Text(f"- and {left} more"))
+    report = next((folder.path / name for name in ("report.html", "report.md") if (folder.path / name).is_file()), None)
+    where = Text.assemble("report  ", (str(report or folder.path), "cyan"))
+    return Group(Text(), badge, Padding(Group(*lines), (0, 0, 1, 1)), Padding(_figures(verdict), (0, 0, 1, 1)), where)
+
+
+def _figures(verdict: Verdict) -> Table:
+    """The three that matter: leaks, registrations by outcome, the time of a registration."""
+    table = Table.grid(padding=(0, 3))
+    table.add_row("potential leaks", _value(verdict.finding("leaks")), _beside(verdict, "unaccounted_connections"))
+    bad = ", ".join(
+        f"{_shown(verdict.finding(f'registrations_{word}'))} {word}" for word in ("failed", "unknown", "not_started")
+    )
+    table.add_row(
+        "registrations", _value(verdict.finding("registrations_ok")), bad.replace("not_started", "not started")
+    )
+    p95 = verdict.finding("register_p95_ms")
+    slowest = verdict.finding("register_max_ms")
+    big, words = (p95, "95th percentile") if p95 and p95.value is not None else (slowest, "slowest")
+    table.add_row("a registration", _value(big), f"{words}; median {_shown(verdict.finding('register_p50_ms'))}")
+    return table
+
+
+def _beside(verdict: Verdict, name: str) -> str:
+    finding = verdict.finding(name)
+    return f"{_shown(finding)} unaccounted connections" if finding else ""
+
+
+def _value(finding: Finding | None) -> Text:
+    return Text(_shown(finding), style="bold")
+
+
+def _shown(finding: Finding | None) -> str:
+    return figure(finding.value if finding else None, finding.unit if finding else "")

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from harness.clock import NS_PER_MS, Clock, WaitTimeout, dice, wait_until
@@ -17,6 +18,7 @@ from harness.live.chaos.faults import Fault, Ground, fault_named
 from harness.live.chaos.statement import Statements
 from harness.live.chaos.steady_state import Probes
 from harness.live.chaos.undo import Undoing
+from harness.live.chaos.wire import Wire
 from harness.live.children import ChildLedger
 from harness.live.progress import Progress
 from harness.live.stack import Service, Stack
@@ -54,6 +56,7 @@ class Conductor:
         clock: Clock,
         progress: Callable[[], Progress],
         ledger: ChildLedger | None = None,
+        proxy_events: Path | None = None,
     ) -> None:
         self._plan = plan
         self._stack = stack
@@ -62,6 +65,7 @@ class Conductor:
         self._progress = progress
         self._probes = Probes(plan, stack, writer=writer, clock=clock)
         self._undoing = Undoing(stack, ledger)
+        self._proxy_events = proxy_events
         self._active: dict[str, Active] = {}
         self._load_over = asyncio.Event()
         self._timeline = list(occurrences(plan.scenario, plan.seed))
@@ -230,6 +234,7 @@ class Conductor:
             tenant_pattern=self._plan.target.database.tenant_pattern,
             dice=dice(self._plan.seed, "fault's own", occurrence.fault),
             undoing=self._undoing,
+            wire=Wire(self._proxy_events),
         )
 
     def _say(self, occurrence: Occurrence, state: FaultState, detail: str = "") -> None:

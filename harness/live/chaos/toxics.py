@@ -15,7 +15,7 @@ from harness.live.stack.edges import Stream, Toxic
 _numbers = itertools.count(1)
 
 
-def toxic(kind: str, stream: Stream, **attributes: int | float) -> Toxic:
+def toxic(kind: str, stream: Stream, **attributes: int | float | str) -> Toxic:
     """A toxic without a name; each occurrence gives it one of its own."""
     return Toxic(name="", type=kind, stream=stream, attributes=attributes)
 
@@ -62,17 +62,17 @@ class Poisoned:
         raise NotImplementedError
 
     async def inject(self, ground: Ground) -> None:
-        for each in self._named():
+        for each in self.named():
             await ground.stack.edges.add_toxic(self._edge, each)
 
     async def seen(self, ground: Ground) -> bool:
-        if len(await self._in_force(ground)) < len(self._named()):
+        if len(await self._in_force(ground)) < len(self.named()):
             return False
         found = await self._looked(ground)
         return found is None or self.shows(found)
 
     async def heal(self, ground: Ground) -> None:
-        for each in reversed(self._named()):
+        for each in reversed(self.named()):
             await ground.stack.edges.remove_toxic(self._edge, each.name)
 
     async def healed(self, ground: Ground) -> bool:
@@ -91,9 +91,10 @@ class Poisoned:
     def _edge(self) -> Edge:
         return EDGE_OF[self.edge]
 
-    def _named(self) -> list[Toxic]:
+    def named(self) -> list[Toxic]:
+        """The toxics of this very occurrence."""
         return [replace(each, name=f"{self.name}-{self.number}-{each.stream}") for each in self.toxics()]
 
     async def _in_force(self, ground: Ground) -> set[str]:
-        ours = {each.name for each in self._named()}
+        ours = {each.name for each in self.named()}
         return ours & {each.name for each in (await ground.stack.edges.state(self._edge)).toxics}

@@ -11,6 +11,7 @@ from harness.clock import NS_PER_S, Clock
 from harness.live.observe.health import HealthSource
 from harness.live.observe.postgres import PostgresSource
 from harness.live.observe.process import ProcessSource
+from harness.live.observe.pulse import PulseSource, pulses
 from harness.live.observe.redis import RedisSource
 from harness.live.observe.statistics import StatisticsSource
 from harness.live.stack import Stack
@@ -55,6 +56,7 @@ class Observers:
         self._health_period_ns = round((plan.scenario.health.every_s or 0) * NS_PER_S)
         self._checked = 0
         self._health = HealthSource(plan, stack)
+        self._pulses = pulses(plan, stack)
         self._statistics = StatisticsSource(plan, stack)
         self._sources: list[Source] = [
             PostgresSource(stack),
@@ -70,6 +72,7 @@ class Observers:
         """Begin to sample; the sources go at their own pace, so that a slow one does not hold up the others."""
         self._tasks = [asyncio.create_task(self._sampling(source)) for source in self._sources]
         self._tasks.append(asyncio.create_task(self._checking()))
+        self._tasks += [asyncio.create_task(self._pulsing(pulse)) for pulse in self._pulses]
 
     async def broken(self) -> None:
         """Wait until an observer is ended by its own trouble, a full disk say, and raise that: a run needs all."""
@@ -86,6 +89,8 @@ class Observers:
         for source in self._sources:
             await source.close()
         await self._health.close()
+        for pulse in self._pulses:
+            await pulse.close()
         self._writer.flush()
         for trouble in ended:
             if isinstance(trouble, Exception):
@@ -115,6 +120,13 @@ class Observers:
                 due_ns = self._clock.now_ns() + self._health_period_ns
                 await self._check("periodic", self._done())
             await asyncio.sleep(POLL_S)
+
+    async def _pulsing(self, pulse: PulseSource) -> None:
+        """One ask after the other, at its own pace."""
+        while True:
+            due_ns = self._clock.now_ns() + pulse.period_ns
+            self._writer.append(await pulse.ask(self._clock.now_ns))
+            await self._clock.sleep_until_ns(due_ns)
 
     async def _check(self, why: str, registrations_done: int) -> None:
         self._write(await self._health.check(self._clock.now_ns, registrations_done, why))

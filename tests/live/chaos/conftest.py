@@ -14,8 +14,13 @@ from tests.e2e.making import make
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder: Path = tmp_path_factory.mktemp("stack")
+def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stack")
+
+
+@pytest.fixture(scope="module")
+def stack(stack_folder: Path) -> Iterator[Stack]:
+    folder = stack_folder
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_SCRATCH_DIR", str(folder))
         ledger = ChildLedger.create("faults", folder=folder / "state")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from harness.clock import dice, wait_until
 from harness.live.chaos.faults import Ground, catalogue, fault_named
 from harness.live.chaos.undo import Undoing
+from harness.live.chaos.wire import Wire
 from harness.live.observe import redis
 from harness.live.stack import Service, Stack
 from tests.live.chaos.watching import KEY, SHOWS, TENANT, bystander
@@ -19,7 +21,7 @@ PATIENCE_S = 30.0
 
 
 @pytest.fixture
-async def ground(stack: Stack) -> AsyncIterator[Ground]:
+async def ground(stack: Stack, stack_folder: Path) -> AsyncIterator[Ground]:
     """A control table, a tenant's database, a key in Redis and an open session; and all services well afterwards."""
     control = await asyncpg.connect(stack.postgres.url(), timeout=10, command_timeout=20)
     await control.execute("CREATE TABLE IF NOT EXISTS tenants (tenant_id text)")
@@ -29,7 +31,8 @@ async def ground(stack: Stack) -> AsyncIterator[Ground]:
     async with redis.session(stack.redis) as client:
         await client.set(KEY, "x")
     await bystander.begin(stack)
-    yield Ground(stack=stack, tenant_pattern="^tenant_", dice=dice(1), undoing=Undoing(stack, None))
+    wire = Wire(stack_folder / "run" / "events" / "proxy.jsonl")
+    yield Ground(stack=stack, tenant_pattern="^tenant_", dice=dice(1), undoing=Undoing(stack, None), wire=wire)
     if bystander.session is not None:
         bystander.session.terminate()
     assert all(stack.is_running(service) for service in Service)
@@ -44,6 +47,9 @@ async def test_takes_effect_and_is_healed(ground: Ground, name: str) -> None:
     assert not await shows.affected(stack), "the outsider must not be affected before"
     try:
         await fault.inject(ground)
+        if shows.provoked:
+            assert not await fault.seen(ground), "nobody has met it yet"
+            await shows.affected(stack)
         await wait_until(lambda: fault.seen(ground), what=f"{name} to be seen", timeout_s=PATIENCE_S)
         await wait_until(lambda: shows.affected(stack), what=f"{name} to be felt", timeout_s=PATIENCE_S)
     finally:

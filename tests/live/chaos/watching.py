@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import asyncpg
 import httpx
@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError
 
 from harness.clock import NS_PER_S, monotonic_ns
 from harness.live.observe import redis
-from harness.live.stack import Stack
+from harness.live.stack import Edge, Stack
 from harness.scenario import Scalar
 
 TENANT = "tenant_1"
@@ -24,11 +24,13 @@ Watch = Callable[[Stack], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shows:
-    """`affected` tells whether the fault is felt now. One that is over at once leaves what it did: `lasts` is false."""
+    """`affected` tells whether the fault is felt now. One that is over at once leaves what it did: `lasts` is
+    false. One that is `provoked` lies in wait until somebody does what it is set on."""
 
     affected: Watch
     options: Mapping[str, Scalar] = field(default_factory=dict)
     lasts: bool = True
+    provoked: bool = False
 
 
 def backend_fails(path: str) -> Watch:
@@ -88,6 +90,25 @@ def sql_fails(statement: str, error: type[Exception], *, database: str = "contro
         except error:
             return True
         return False
+
+    return watch
+
+
+def through_the_edge(statement: str, *, waits_s: float = 0.0) -> Watch:
+    """A client of Postgres that goes through the edge loses its connection at the statement, or waits."""
+
+    async def watch(stack: Stack) -> bool:
+        listen = (await stack.edges.state(Edge.POSTGRES)).listen
+        begun_ns = monotonic_ns()
+        try:
+            session = await asyncpg.connect(
+                replace(stack.postgres, address=listen).url(), timeout=10, command_timeout=10, ssl=False
+            )
+            await session.execute(statement)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            return not waits_s
+        session.terminate()
+        return waits_s > 0 and monotonic_ns() - begun_ns >= waits_s * NS_PER_S
 
     return watch
 
@@ -165,6 +186,15 @@ SHOWS: dict[str, Shows] = {
     "network.bandwidth": Shows(
         affected=backend_waits("/health", 1, padding_bytes=8000), options={"edge": "client", "rate_kb_s": 4}
     ),
+    "network.cut_statement": Shows(
+        affected=through_the_edge("TABLE pg_database"), options={"statement": "TABLE", "times": 0}, provoked=True
+    ),
+    "network.delay_statement": Shows(
+        affected=through_the_edge("TABLE pg_database", waits_s=0.3),
+        options={"statement": "TABLE", "latency_ms": 300},
+        provoked=True,
+    ),
+    "network.refuse": Shows(affected=through_the_edge("SELECT 1"), provoked=True),
     "network.partition": Shows(affected=backend_fails("/postgres")),
     "network.reset": Shows(affected=backend_fails("/redis"), options={"edge": "redis"}),
     "network.half_open": Shows(affected=backend_fails("/postgres"), options={"lost": "requests"}),

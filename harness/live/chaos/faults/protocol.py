@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Protocol
 
 from harness.live.chaos.undo import Undoing
+from harness.live.chaos.wire import Wire
 from harness.live.stack import Capability, Service, Stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a fault acts on: the stack, how tenants' databases are named, dice of its own, and where to note what a
-    killed run would leave broken."""
+    """What a fault acts on: the stack, how tenants' databases are named, dice of its own, where to note what a
+    killed run would leave broken, and what the proxy's ledger tells from here on."""
 
     stack: Stack
     tenant_pattern: str
     dice: Random
     undoing: Undoing
+    wire: Wire = field(default_factory=lambda: Wire(None))
 
 
 class CannotInject(Exception):

@@ -1,0 +1,62 @@
+"""The backend's connection attempts to Redis as the wire saw them, and how far apart they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.record.reader import Record
+from harness.record.schema import Closed, Opened
+from harness.report.ledgers import REDIS_EDGE
+from harness.report.moments import Course
+from harness.report.text import clean
+
+ATTEMPTS_SHOWN = 500
+ANSWERS = ("reached", "refused", "not told")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One connection that the proxy accepted from the backend. `answer` says whether Redis was behind it, where the
+    proxy tells; `since_ms` is the time since the attempt before."""
+
+    number: int
+    at_s: float
+    since_ms: float | None
+    answer: str
+    during: str
+    ended: str
+
+
+def attempts(record: Record, course: Course) -> list[Attempt]:
+    """In order of time, bounded; each with the faults in force at its moment."""
+    rows = [row for row in record.rows(Opened) if row.proxy == REDIS_EDGE][:ATTEMPTS_SHOWN]
+    ends = {row.connection: row for row in record.rows(Closed) if row.proxy == REDIS_EDGE}
+    made, before = [], None
+    for number, row in enumerate(rows, 1):
+        end, at_s = ends.get(row.connection), round(row.at_ns / NS_PER_S, 3)
+        made.append(
+            Attempt(
+                number=number,
+                at_s=at_s,
+                since_ms=None if before is None else round((row.at_ns - before) / NS_PER_MS, 1),
+                answer=_answer(row),
+                during=", ".join(course.faults_between(at_s, at_s)),
+                ended=clean(row.error) if row.error else _ended(end),
+            )
+        )
+        before = row.at_ns
+    return made
+
+
+def _answer(row: Opened) -> str:
+    if row.error:
+        return ANSWERS[1]
+    return ANSWERS[0] if row.upstream_port is not None else ANSWERS[2]
+
+
+def _ended(end: Closed | None) -> str:
+    if end is None:
+        return "stayed open"
+    carried = (end.bytes_up or 0) + (end.bytes_down or 0)
+    return f"closed by {end.by} ({end.how}) after {carried:,} bytes"
