@@ -235,6 +235,9 @@ class Scenario(Strict):
     faults: list[FaultPlan] = Field([])
     health: HealthChecks = HealthChecks()
     observe: Observe = Observe()
+    postgres_connections: Annotated[int, Field(ge=20, le=10_000)] | None = Field(
+        None, description="Postgres's max_connections, where the harness starts it"
+    )
     checks: list[CheckName] = Field([], description="asked after the load, of tenants that the load registered")
     checks_during: list[FaultName] = Field(
         [], description="faults that tokens and rate limits are checked under too, each injected for it and healed"
@@ -293,14 +296,5 @@ def load(path: Path, *, size: Size | None = None, overrides: Mapping[str, Any] |
     tables = tomlfile.read_tables(path)
     sizes = tables.pop("sizes", {})
     if size is not None and size in sizes:
-        tables = merged(tables, sizes[size])
-    return tomlfile.parse(Scenario, merged(tables, overrides or {}), path)
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, table by table; lists and values are replaced whole."""
-    out = dict(base)
-    for key, value in over.items():
-        below = out.get(key)
-        out[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return out
+        tables = tomlfile.merged(tables, sizes[size])
+    return tomlfile.parse(Scenario, tomlfile.merged(tables, overrides or {}), path)

@@ -16,11 +16,13 @@ from harness.tomlfile import BadFile, Mistake, Strict
 
 
 class Trial(Strict):
-    """A scenario in which defects are tried. `over` are scenario tables laid on it, as `--setting` would."""
+    """A scenario in which defects are tried. `over` are tables laid on it, as `--setting` would; `target` are tables
+    laid on the target file: a promise that fits the settings, say."""
 
     scenario: str = Field(description="a file beside this one, or the name of a bundled scenario")
     size: Size | None = "short"
     over: dict[str, JsonValue] = Field({})
+    target: dict[str, JsonValue] = Field({})
 
 
 class Defect(Strict):

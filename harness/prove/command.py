@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import bundled, target
-from harness.clock import utc_now
+from harness.clock import NS_PER_S, monotonic_ns, utc_now
 from harness.live.prepare import StackName
 from harness.prove.catalogue import load
 from harness.prove.matrix import Line, matrix
@@ -37,8 +36,8 @@ class ProofRequest:
 
 
 def prove(request: ProofRequest, console: Console) -> int:
-    """Run it; 0 where the proof holds, 1 where it doesn't, 4 where runs broke. Raises `BadFile` before anything runs."""
-    began_s, now = time.monotonic(), utc_now()
+    """Run it; the exit code says whether the proof holds. Raises `BadFile` before anything runs."""
+    began_ns, now = monotonic_ns(), utc_now()
     target_file = request.target or bundled.reference_target()
     described = target.load(target_file)
     catalogue, catalogue_file = load(described, target_file)
@@ -65,7 +64,7 @@ def prove(request: ProofRequest, console: Console) -> int:
         stack=request.stack,
         seed=suite.seed,
         created_at=now.isoformat(timespec="seconds"),
-        took_s=time.monotonic() - began_s,
+        took_s=(monotonic_ns() - began_ns) / NS_PER_S,
         lines=matrix(catalogue, results),
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +78,9 @@ def prove(request: ProofRequest, console: Console) -> int:
 def said(line: Line, number: int, count: int) -> str:
     """One case's line while the others go on."""
     what = line.expected or "healthy"
-    return f"[{number}/{count}] {line.state}: {line.name} in {line.trial}, {what}, {line.took_s:.0f} s {line.why}".rstrip()
+    return (
+        f"[{number}/{count}] {line.state}: {line.name} in {line.trial}, {what}, {line.took_s:.0f} s {line.why}".rstrip()
+    )
 
 
 def exit_code(proof: Proof) -> int:

@@ -62,10 +62,7 @@ def document(proof: Proof) -> str:
 
 def markdown(proof: Proof) -> str:
     """The matrix as a Markdown table."""
-    rows = [
-        f"| {_mark(line)} | `{line.name}` | {line.trial} | {line.expected or 'nothing'} | {_cell(_caught(line))} | {_time(line)} |"
-        for line in proof.lines
-    ]
+    rows = ["| " + " | ".join(map(_cell, _cells(line))) + " |" for line in proof.lines]
     return "\n".join(
         [
             "# Detection matrix",
@@ -91,6 +88,10 @@ def table(lines: Sequence[Line]) -> Table:
             Text(line.state, style=style), line.name, line.trial, line.expected, _time(line), Text(_caught(line)[:100])
         )
     return made
+
+
+def _cells(line: Line) -> list[str]:
+    return [_mark(line), f"`{line.name}`", line.trial, line.expected or "nothing", _caught(line), _time(line)]
 
 
 def _mark(line: Line) -> str:

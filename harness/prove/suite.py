@@ -30,7 +30,9 @@ class Suite:
         """The defects asked for, each after a healthy run of its trial. Raises `BadFile` for unknown names."""
         known = self.catalogue.defects
         if unknown := [name for name in only if name not in known]:
-            mistakes = [Mistake(key=name, problem="is no defect", remedy=f"known: {', '.join(known)}") for name in unknown]
+            mistakes = [
+                Mistake(key=name, problem="is no defect", remedy=f"known: {', '.join(known)}") for name in unknown
+            ]
             raise BadFile("--only", mistakes)
         asked = [
             name
@@ -43,7 +45,9 @@ class Suite:
     def healthy(self, count: int) -> list[Case]:
         """That many runs of the healthy backend, over all trials in turn, each with a seed of its own."""
         trials = list(self.catalogue.trials)
-        return [self._case(trials[n % len(trials)], None, seed=self.seed + n, key=f"healthy-{n + 1}") for n in range(count)]
+        return [
+            self._case(trials[n % len(trials)], None, seed=self.seed + n, key=f"healthy-{n + 1}") for n in range(count)
+        ]
 
     def _of_trial(self, trial: str, asked: Sequence[str]) -> Iterator[Case]:
         yield self._case(trial, None, seed=self.seed, key=f"healthy-{trial}")
@@ -67,6 +71,7 @@ class Suite:
             stack=self.stack,
             seed=seed,
             over=over,
+            target_over=asked.target,
             env={self.catalogue.env: defect} if defect else {},
             out=self.out,
         )

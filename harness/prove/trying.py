@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.clock import NS_PER_S, monotonic_ns
 from harness.gate import Ruling
 from harness.judge.model import Finding, GateRuling, Verdict
 from harness.judging import judged
@@ -40,6 +40,7 @@ class Case:
     stack: StackName
     seed: int
     over: Mapping[str, Any]
+    target_over: Mapping[str, Any]
     env: Mapping[str, str]
     out: Path
 
@@ -83,7 +84,7 @@ class Quiet:
 
 def tried(case: Case) -> Tried:
     """Run and judge the case. Raises `BadFile` before anything is started."""
-    begun_s = time.monotonic()
+    begun_ns = monotonic_ns()
     request = RunRequest(
         scenario=case.scenario,
         target=case.target,
@@ -91,6 +92,7 @@ def tried(case: Case) -> Tried:
         size=case.size,
         seed=case.seed,
         overrides=case.over,
+        target_overrides=case.target_over,
         out=case.out,
         backend_env=case.env,
     )
@@ -98,12 +100,14 @@ def tried(case: Case) -> Tried:
     # The parent is told by the same Ctrl-C; between two runs this process only waits.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     verdict = judged(ran.folder)
-    said = {"key": case.key, "trial": case.trial, "defect": case.defect, "run": ran.folder.path.name}
     return Tried(
-        **said,
+        key=case.key,
+        trial=case.trial,
+        defect=case.defect,
+        run=ran.folder.path.name,
         reason=ran.reason,
         detail=ran.detail,
-        took_s=time.monotonic() - begun_s,
+        took_s=(monotonic_ns() - begun_ns) / NS_PER_S,
         fired=tuple(_fired(ruling, verdict, _load_began_ns(ran.folder)) for ruling in _ruled(verdict, Ruling.FAIL)),
         passed=tuple(ruling.gate.finding for ruling in _ruled(verdict, Ruling.PASS)),
         unknown={ruling.gate.finding: ruling.why for ruling in _ruled(verdict, Ruling.UNKNOWN)},
@@ -123,7 +127,7 @@ def _fired(ruling: GateRuling, verdict: Verdict, began_ns: int) -> Fired:
         title=finding.title,
         why=ruling.why,
         evidence=_first_evidence(finding),
-        at_s=round((min(moments) - began_ns) / 1e9, 2) if moments else None,
+        at_s=round((min(moments) - began_ns) / NS_PER_S, 2) if moments else None,
     )
 
 
