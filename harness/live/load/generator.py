@@ -39,6 +39,7 @@ class Generator:
         self.begun = 0
         self._host, _, port = host.rpartition(":")
         self._port = int(port)
+        self._deadlines = Deadlines.within(self.load.request_timeout_s)
         self._shift_ns = clock_offset_ns - plan.origin_ns
         self._lag_max_ns = 0
 
@@ -52,8 +53,7 @@ class Generator:
 
     def client(self) -> HttpClient:
         """A connection to the target, not opened yet."""
-        deadlines = Deadlines(first_byte_s=self.load.request_timeout_s, whole_s=self.load.request_timeout_s)
-        return HttpClient(self._host, self._port, now_ns=self.now_ns, deadlines=deadlines)
+        return HttpClient(self._host, self._port, now_ns=self.now_ns, deadlines=self._deadlines)
 
     def tenant(self, n: int) -> Tenant:
         """The tenant of registration `n`, as nobody has registered it yet."""
