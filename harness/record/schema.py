@@ -60,7 +60,10 @@ class Phase(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Row):
-    """A fault changed state. `fault` is the occurrence (`redis.kill#1`), `name` the catalogue's name."""
+    """A fault changed state. `fault` is the occurrence (`redis.kill#1`), `name` the catalogue's name.
+
+    `injected` is dated to when the injection began, `healed` to when the healing was done; the row comes when it was.
+    """
 
     kind: ClassVar[str] = "fault"
     at_ns: int
