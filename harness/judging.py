@@ -13,6 +13,7 @@ from harness.judge.model import Verdict
 from harness.judge.verdict import judge
 from harness.record.folder import RunFolder, write_whole
 from harness.record.reader import read
+from harness.report.index import write_index
 from harness.report.terminal import summary
 from harness.report.write import FORMATS, write_reports
 from harness.tomlfile import BadFile, Mistake
@@ -28,6 +29,7 @@ def judge_folder(folder: RunFolder, console: Console) -> int:
     """
     verdict = judged(folder)
     report_folder(folder, REPORT_FORMATS, verdict)
+    write_index(folder.path.resolve().parent)
     console.print(summary(verdict, folder))
     return EXIT_CODES[verdict.ruling]
 

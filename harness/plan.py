@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from harness import tomlfile
+from harness import finding_names, tomlfile
 from harness.clock import NS_PER_S, dice
 from harness.scenario import FaultPlan, Scenario
 from harness.target import Target
@@ -126,9 +126,12 @@ def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mis
         "api_contract": target.api,
     }
     for index, check in enumerate(scenario.checks):
-        if told[check] is None:
+        if told.get(check, target) is None:
             table = "[api]" if check == "api_contract" else f"[checks.{check}]"
             mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
+    for name in scenario.gates:
+        if remedy := finding_names.trouble(name, target.steps):
+            mistakes.append((("gates", name), name, "is no finding", remedy))
     return [
         Mistake(
             key=tomlfile.dotted(key),

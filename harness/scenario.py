@@ -5,9 +5,9 @@ Every mistake of a file is told at once (`tomlfile.BadFile`). `Scenario.model_js
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -235,6 +235,9 @@ class Scenario(Strict):
     faults: list[FaultPlan] = Field([])
     health: HealthChecks = HealthChecks()
     observe: Observe = Observe()
+    postgres_connections: Annotated[int, Field(ge=20, le=10_000)] | None = Field(
+        None, description="Postgres's max_connections, where the harness starts it"
+    )
     checks: list[CheckName] = Field([], description="asked after the load, of tenants that the load registered")
     checks_during: list[FaultName] = Field(
         [], description="faults that tokens and rate limits are checked under too, each injected for it and healed"
@@ -288,19 +291,33 @@ DEFAULT_GATES: dict[str, int] = {
 def load(path: Path, *, size: Size | None = None, overrides: Mapping[str, Any] | None = None) -> Scenario:
     """Read a scenario file. `size` applies its `[sizes.<size>]` table, `overrides` (nested) come last.
 
-    Raises `tomlfile.BadFile` with every mistake.
+    Raises `tomlfile.BadFile` with every mistake, those of the sizes that are not asked for included.
     """
     tables = tomlfile.read_tables(path)
     sizes = tables.pop("sizes", {})
-    if size is not None and size in sizes:
-        tables = merged(tables, sizes[size])
-    return tomlfile.parse(Scenario, merged(tables, overrides or {}), path)
+    mistakes = list(_of_sizes(path, tables, sizes))
+    chosen = sizes.get(size) if isinstance(sizes, Mapping) else None
+    laid = tomlfile.merged(tables, chosen) if isinstance(chosen, Mapping) else tables
+    try:
+        found = tomlfile.parse(Scenario, tomlfile.merged(laid, overrides or {}), path)
+    except tomlfile.BadFile as bad:
+        mistakes = [*bad.mistakes, *(mistake for mistake in mistakes if mistake not in bad.mistakes)]
+    if mistakes:
+        raise tomlfile.BadFile(path, mistakes)
+    return found
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, table by table; lists and values are replaced whole."""
-    out = dict(base)
-    for key, value in over.items():
-        below = out.get(key)
-        out[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return out
+def _of_sizes(path: Path, tables: Mapping[str, Any], sizes: Any) -> Iterator[tomlfile.Mistake]:
+    """What is wrong with `[sizes]`: names that are none, and what can't be laid on the rest of the file."""
+    if not isinstance(sizes, Mapping):
+        yield tomlfile.Mistake(key="sizes", problem="is no table", remedy="write [sizes.short] and [sizes.full]")
+        return
+    for name, over in sizes.items():
+        if name not in get_args(Size) or not isinstance(over, Mapping):
+            known = ", ".join(f"[sizes.{size}]" for size in get_args(Size))
+            yield tomlfile.Mistake(key=f"sizes.{name}", problem="is no size", remedy=f"known: {known}")
+            continue
+        try:
+            tomlfile.parse(Scenario, tomlfile.merged(tables, over), path)
+        except tomlfile.BadFile as bad:
+            yield from bad.mistakes

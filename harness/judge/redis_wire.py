@@ -49,8 +49,8 @@ def outages(record: Record) -> list[Outage]:
     wires = connections(record, TO_REDIS)
     spans = windows(record, "redis")
     found = []
-    for window, then in zip(spans, [*spans[1:], None], strict=True):
-        until_ns = then.begin_ns if then else FOREVER_NS
+    for window in spans:
+        until_ns = min((other.begin_ns for other in spans if other.begin_ns > window.begin_ns), default=FOREVER_NS)
         away = _was_away(record, window)
         # The link breaks before the fault's row says so: an eager client has tried again by then.
         within = [wire for wire in wires if window.begin_ns - JUST_BEFORE_NS <= wire.opened.at_ns < window.end_ns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from harness.gate import Ruling
 from harness.judge.model import Evidence, Finding, GateRuling, Verdict
@@ -59,12 +59,16 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A finding with what was ruled on it. `status` is pass, fail or unknown where a gate was set; else `met`,
-    `differs` or empty, by its expectation."""
+    """A finding with what was ruled on it, and the same of parts of the run where no gate asks for those.
+
+    `status` is pass, fail or unknown where a gate was set; `none` where the finding has no meaning in this run; else
+    `met`, `differs` or empty, by its expectation.
+    """
 
     finding: Finding
     gates: list[GateRuling]
     status: str
+    phases: list[Row] = field(default_factory=list)
 
     @property
     def evidence(self) -> list[Evidence]:
@@ -124,7 +128,7 @@ def status(finding: Finding, gates: dict[tuple[str, str], list[GateRuling]]) -> 
     if ruled := gates.get((finding.name, finding.phase)):
         return max(gate.ruling for gate in ruled).word
     if finding.value is None:
-        return Ruling.UNKNOWN.word
+        return "none" if finding.not_applicable else Ruling.UNKNOWN.word
     if (wanted := expected_number(finding.expected)) is None:
         return ""
     return "met" if finding.value == wanted else "differs"
@@ -140,8 +144,24 @@ def _gates(verdict: Verdict) -> dict[tuple[str, str], list[GateRuling]]:
 def _section(name: str, rows: list[Row]) -> Section:
     latency = _latency_rows(rows)
     in_table = {id(cell) for line in latency for cell in line.cells.values()}
-    rest = sorted((row for row in rows if id(row) not in in_table), key=lambda row: _urgency(row.status))
+    others = _folded([row for row in rows if id(row) not in in_table])
+    rest = sorted(others, key=lambda row: _urgency(row.status))
     return Section(name=name, rows=rest[:ROWS_SHOWN], latency=latency, left_out=max(0, len(rest) - ROWS_SHOWN))
+
+
+def _folded(rows: list[Row]) -> list[Row]:
+    """Figures of a part of the run under the row of the whole run, unless a gate asks for the part."""
+    whole = {row.finding.name for row in rows if row.finding.phase == "all"}
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.finding.phase != "all" and not row.gates and row.finding.name in whole:
+            parts.setdefault(row.finding.name, []).append(row)
+    folded = {id(part) for group in parts.values() for part in group}
+    return [
+        replace(row, phases=parts.get(row.finding.name, [])) if row.finding.phase == "all" else row
+        for row in rows
+        if id(row) not in folded
+    ]
 
 
 def _urgency(status: str) -> int:

@@ -19,6 +19,7 @@ MARKS = {
     "unknown": "❔ unknown",
     "met": "✅ as expected",
     "differs": "differs",
+    "none": "not asked",
     "": "",
 }
 TITLES = {

@@ -36,7 +36,7 @@ class Trust:
 
 def trust(record: Record, verdict: Verdict) -> Trust:
     """What the record and the verdict say of themselves."""
-    missing = list(_missing(record, verdict))
+    missing = list(dict.fromkeys(_missing(record, verdict)))
     return Trust(
         grounds=[_generator(record, verdict), _end(record), _evidence(missing), _faults(verdict)], missing=missing
     )
@@ -79,8 +79,7 @@ def _faults(verdict: Verdict) -> Ground:
 
 
 def _missing(record: Record, verdict: Verdict) -> Iterator[str]:
-    """Everything that the run folder lacks, each told once. Too few requests for a percentile that no gate asks for are
-    no lack."""
+    """What the folder lacks, and every gate that can't be told. What no gate asks for is told beside its finding."""
     if record.end is None:
         yield "end.json: the run was killed before it could say how it ended"
     if not len(record.requests):
@@ -96,7 +95,5 @@ def _missing(record: Record, verdict: Verdict) -> Iterator[str]:
     gaps = Counter(row.source for row in record.rows(Gap))
     for source, count in gaps.items():
         yield f"{count} samples of {clean(source, 60)} could not be taken"
-    gated = {gate.gate.finding for gate in verdict.gates}
-    asked = [finding for finding in verdict.findings if finding.name in gated or not finding.name.endswith("_ms")]
-    for text in dict.fromkeys(item for finding in asked for item in finding.missing):
-        yield clean(text)
+    yield from (clean(text) for text in verdict.doubts)
+    yield from (clean(gate.why) for gate in verdict.gates if gate.ruling is Ruling.UNKNOWN)

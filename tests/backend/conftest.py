@@ -21,7 +21,7 @@ from tests.backend.world import Servers, World  # noqa: E402
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     with (
-        services.postgres(tmp_path_factory.mktemp("postgres")) as postgres,
+        services.postgres(tmp_path_factory.mktemp("postgres"), services.data_parent()) as postgres,
         services.valkey(tmp_path_factory.mktemp("valkey")) as valkey,
     ):
         started = Servers(postgres=postgres, redis=valkey)

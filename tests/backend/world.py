@@ -145,7 +145,16 @@ class World:
         try:
             yield world
         finally:
-            await world.sql.close()
+            await world._drop_all()
+
+    async def _drop_all(self) -> None:
+        """Databases are large: those of one test don't stay until the last."""
+        await self.sql.close()
+        admin = await asyncpg.connect(self.servers.postgres_url("postgres"), ssl=False, timeout=10)
+        mine = {row["datname"] for row in await admin.fetch("SELECT datname FROM pg_database")} - self.databases_before
+        for name in [*(name for name in mine if not name.startswith("tenant_template")), self.control]:
+            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await admin.close()
 
     async def reconnect(self) -> None:
         """After Postgres was restarted."""

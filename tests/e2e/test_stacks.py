@@ -22,7 +22,10 @@ from harness.live.clean import clean
 from harness.live.processes import marked
 from harness.live.stack import Address, Capability, Edge, EnvironmentTrouble, Limits, Service, Stack
 from harness.live.stack.edges import Toxic
+from tests.e2e.engine import engine_lists
 from tests.e2e.making import PROBE_COMMAND, make
+
+pytestmark = pytest.mark.e2e
 
 ANSWER_TIMEOUT_S = 10.0
 SERVICES = [Service.POSTGRES, Service.REDIS, Service.BACKEND, Service.PROXY]
@@ -49,21 +52,6 @@ def refused(address: Address) -> bool:
     with socket.socket() as probe:
         probe.settimeout(2)
         return probe.connect_ex((address.host, address.port)) != 0
-
-
-def engine_lists() -> dict[str, set[str]]:
-    """Everything that the Docker engine has, by kind."""
-    from harness.live.stack.engine import connect
-
-    client = connect()
-    lists = {
-        "containers": {str(item.id) for item in client.containers.list(all=True)},
-        "networks": {str(item.id) for item in client.networks.list()},
-        "volumes": {str(item.id) for item in client.volumes.list()},
-        "images": {tag for item in client.images.list() for tag in item.tags},
-    }
-    client.close()
-    return lists
 
 
 async def test_every_edge_leads_to_its_service(stack: Stack) -> None:

@@ -68,6 +68,8 @@ class Conductor:
         self._proxy_events = proxy_events
         self._active: dict[str, Active] = {}
         self._load_over = asyncio.Event()
+        # Faults may overlap, but nobody stops a service while somebody else is starting it.
+        self._hands = {service: asyncio.Lock() for service in Service}
         self._timeline = list(occurrences(plan.scenario, plan.seed))
         for occurrence in self._timeline:
             self._say(occurrence, "planned")
@@ -190,14 +192,17 @@ class Conductor:
         # Entered before it is injected: an injection that fails or is cut off halfway must be healed too.
         active = Active(occurrence, fault, self._ground(occurrence))
         self._active[occurrence.fault] = active
+        begun_ns = self._clock.now_ns()
         try:
-            async with asyncio.timeout(INJECT_TIMEOUT_S):
+            async with self._hands[fault.service], asyncio.timeout(INJECT_TIMEOUT_S):
+                begun_ns = self._clock.now_ns()
                 await fault.inject(active.ground)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others and the load go on
             self._say(occurrence, "not_injected", f"{type(error).__name__}: {error}")
             await self._heal(active)
             return
-        self._say(occurrence, "injected")
+        # Dated back: what fails while it is being injected is its doing already.
+        self._say(occurrence, "injected", at_ns=begun_ns)
         await self._witness(occurrence, lambda: fault.seen(active.ground), "seen", "not_seen")
 
     async def _heal(self, active: Active) -> bool:
@@ -209,7 +214,7 @@ class Conductor:
         if occurrence.fault not in self._active:
             return False
         try:
-            async with asyncio.timeout(HEAL_TIMEOUT_S):
+            async with self._hands[active.fault.service], asyncio.timeout(HEAL_TIMEOUT_S):
                 await active.fault.heal(active.ground)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other faults must still be healed
             self._say(occurrence, "not_healed", f"{type(error).__name__}: {error}")
@@ -237,9 +242,9 @@ class Conductor:
             wire=Wire(self._proxy_events),
         )
 
-    def _say(self, occurrence: Occurrence, state: FaultState, detail: str = "") -> None:
+    def _say(self, occurrence: Occurrence, state: FaultState, detail: str = "", *, at_ns: int | None = None) -> None:
         row = FaultRow(
-            at_ns=self._clock.now_ns(),
+            at_ns=self._clock.now_ns() if at_ns is None else at_ns,
             fault=occurrence.fault,
             name=occurrence.name,
             state=state,

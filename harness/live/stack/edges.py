@@ -21,6 +21,8 @@ from harness.live.stack.model import Address, Edge
 
 Stream = Literal["upstream", "downstream"]
 DEADLINE_S = 5.0
+EXTENSIONS_HEADER = "Fault-Proxy-Extensions"
+"""Where the built-in proxy tells, with its version, what it has beyond the contract."""
 T = TypeVar("T")
 
 
@@ -58,6 +60,11 @@ class OpenConnection:
     upstream_port: int | None
     opened_ns: int
     toxics: tuple[str, ...] = ()
+    bytes_up: int = 0
+    bytes_down: int = 0
+    database: str | None = None
+    user: str | None = None
+    client_name: str | None = None
 
 
 _server: ContextVar[Address] = ContextVar("toxiproxy server")
@@ -94,6 +101,11 @@ class Edges:
         if not content:
             raise EdgeTrouble(f"nothing listens on {self.control}")
         return str(json.loads(content)["version"])
+
+    async def extensions(self) -> frozenset[str]:
+        """Which toxics and calls beyond the contract the server has; none on a real Toxiproxy."""
+        told = (await self._http("GET", "/version")).headers.get(EXTENSIONS_HEADER, "")
+        return frozenset(word for word in told.split(",") if word)
 
     async def create(self, edge: Edge, *, listen: str, upstream: str) -> EdgeState:
         """Put a proxy on the edge; `listen` port 0 takes any free one. Raises where the edge has one already."""
@@ -153,7 +165,12 @@ class Edges:
                 client=one["client"],
                 upstream_port=one["upstream_port"],
                 opened_ns=one["opened_ns"],
-                toxics=tuple(one.get("toxics", ())),
+                toxics=tuple(one["toxics"]),
+                bytes_up=one["bytes_up"],
+                bytes_down=one["bytes_down"],
+                database=one["database"],
+                user=one["user"],
+                client_name=one["client_name"],
             )
             for one in raw.json()
         )

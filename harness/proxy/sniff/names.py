@@ -13,22 +13,24 @@ LOOK_BYTES = 4096
 class NameReader:
     """Fed with what the client sends, until `feed` says that it is done."""
 
-    __slots__ = ("_buffer", "client_name", "database", "user")
+    __slots__ = ("_buffer", "_left_bytes", "client_name", "database", "user")
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._left_bytes = LOOK_BYTES
         self.database: str | None = None
         self.user: str | None = None
         self.client_name: str | None = None
 
     def feed(self, data: bytes) -> bool:
         """Whether nothing more is to be learned."""
-        self._buffer += data[: LOOK_BYTES - len(self._buffer)]
-        full = len(self._buffer) >= LOOK_BYTES
+        self._buffer += data[: self._left_bytes]
+        self._left_bytes = max(0, self._left_bytes - len(data))
         done = self._redis() if self._buffer[:1] == b"*" else self._postgres()
-        if done or full:
+        if done or not self._left_bytes:
             self._buffer = b""
-        return done or full
+            return True
+        return False
 
     def _postgres(self) -> bool:
         while len(self._buffer) >= 8:

@@ -18,7 +18,7 @@ def redis_chart(attempts: list[Attempt], course: Course) -> Chart:
         id="redis",
         title=title,
         description="Every connection that the backend opened towards Redis, as the fault proxy saw it; the height is "
-        "the time since the one before.",
+        "the time since the one before ended.",
         spec=over_time(course, _waits(), _points(), _numbers(), height=210),
         datasets={"redis_attempts": [_row(attempt) for attempt in attempts]},
         table=_table(attempts),

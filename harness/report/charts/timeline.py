@@ -22,7 +22,7 @@ def glance_chart(course: Course, stated: list[Stretch]) -> Chart:
     stretches of the backend's own word about Redis."""
     stretches = _stretches(course, stated)
     if not stretches:
-        return absent("glance", "The run at a glance", "The run recorded no phase.")
+        return absent("glance", "What happened when", "The run recorded no phase.")
     lanes = list(dict.fromkeys([row["lane"] for row in stretches] + [moment.lane for moment in course.moments]))
     y = alt.Y("lane:N", title=None, sort=lanes, axis=alt.Axis(labelLimit=150, labelFontSize=12))
     moments = [
@@ -37,7 +37,7 @@ def glance_chart(course: Course, stated: list[Stretch]) -> Chart:
     ]
     return Chart(
         id="glance",
-        title="The run at a glance",
+        title="What happened when",
         description="Phases, faults, health checks and probes over the run. Drag over any time axis to zoom all.",
         spec=over_time(course, *_bars(y), _marks(y), height=26 * len(lanes) + 20, named=False),
         datasets={"lanes": stretches, "moments": moments},
