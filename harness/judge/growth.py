@@ -3,8 +3,8 @@
 A pool that fills, a thread pool that warms up or a cache that reaches its limit grow too, and then stop. So growth is
 only called that when all of this holds: the slope's interval lies above zero, the level rises from each quarter of the
 registrations to the next, none of these rises is less than a quarter of their mean, and all of them together are more
-than `slack`. Else the value is 0, and the interval tells what was seen. What there is before the first registration does
-not count: pools are empty then, and fill with the first work, whatever is registered later. Only the longest stretch
+than `slack`. Else the value is 0, and the interval tells what was seen. What there is before the first registration
+does not count: pools are empty then, and fill with the first work, whatever comes later. Only the longest stretch
 without a fault on the service in question is looked at, since a restart resets everything.
 """
 
