@@ -201,9 +201,11 @@ class World:
         app = make_app(backend_settings.from_environment(self.environment(**changes)))
         backend: Backend = app.state.backend
         transport = httpx.ASGITransport(app)
-        async with app.router.lifespan_context(app):
-            async with httpx.AsyncClient(transport=transport, base_url="http://backend", timeout=60) as http:
-                yield Api(http), backend
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://backend", timeout=60) as http,
+        ):
+            yield Api(http), backend
 
     @asynccontextmanager
     async def process(self, **changes: object) -> AsyncIterator[Process]:
