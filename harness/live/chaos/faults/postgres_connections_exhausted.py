@@ -23,6 +23,7 @@ class PostgresConnectionsExhausted:
     Sessions that are open already go on; whoever needs a new one is refused.
     """
 
+    seen_by = "a new session is refused: too many clients"
     name = "postgres.connections_exhausted"
     text = "Idle sessions take every free connection slot; open sessions go on, new ones are refused"
     service = Service.POSTGRES

@@ -15,6 +15,7 @@ from harness.live.stack import Capability, Edge, Service
 class RedisFlapping:
     """Away first. Seen by a client that is refused, healed when one is answered for longer than a flap lasts."""
 
+    seen_by = "a client of the edge is turned away"
     name = "redis.flapping"
     text = "Redis' edge is cut (connections end, new ones are refused) and mended, over and over"
     service = Service.REDIS
