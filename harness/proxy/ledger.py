@@ -89,7 +89,7 @@ class Seen:
 
 
 def seen_of(connection: Connection, origin_ns: int) -> Seen:
-    names = connection.known_names
+    names = connection.names
     up, down = connection.up, connection.down
     first_up, last_up = _times(up, origin_ns)
     first_down, last_down = _times(down, origin_ns)
@@ -105,9 +105,9 @@ def seen_of(connection: Connection, origin_ns: int) -> Seen:
         first_byte_down_ns=first_down,
         last_byte_down_ns=last_down,
         toxics=list(connection.toxics_hit),
-        database=names.database if names else None,
-        user=names.user if names else None,
-        client_name=names.client_name if names else None,
+        database=names.database,
+        user=names.user,
+        client_name=names.client_name,
     )
 
 

@@ -51,6 +51,7 @@ class CannotStart(Exception):
 async def serve(options: Options) -> None:
     """Until a signal asks to end. Raises `CannotStart`."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _allow_descriptors()
     reactor = new_reactor()
     ledger = Ledger(_writer(options.events), options.origin_ns)
     plane = Plane(reactor, new_pipes(), ledger, Settings(seed=options.seed, compat=options.compat))
@@ -110,6 +111,16 @@ async def _configure(api: Api, options: Options) -> None:
     if trouble and not options.compat:
         raise CannotStart(f"{options.config}: {trouble}; mend the file, or leave out --config", 2)
     print(f"{options.config}: {trouble or f'{len(shapes)} proxies'}", flush=True)
+
+
+def _allow_descriptors() -> None:
+    """As many as the system lets us have: each connection takes two."""
+    try:
+        import resource
+    except ImportError:  # no such limit on this system
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _writer(events: Path | None) -> RowWriter | None:

@@ -14,6 +14,13 @@ from tests.proxy.servers import TOXIPROXY, Control, ProxyProcess, Upstream, echo
 KINDS = ["built-in", "toxiproxy"]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What carries data is tested on the loop of other systems too."""
+    if "server" in metafunc.fixturenames:
+        kinds = [*KINDS, "fallback"] if metafunc.module.__name__.endswith("test_toxics") else KINDS
+        metafunc.parametrize("server", kinds, indirect=True)
+
+
 @pytest.fixture(scope="session")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], ProxyProcess]]:
     """One process a kind, started when first asked for, and again should a test have wrecked it."""
@@ -32,7 +39,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
         process.process.wait()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture
 def server(request: pytest.FixtureRequest, processes: Callable[[str], ProxyProcess]) -> Iterator[ProxyProcess]:
     """For the suite that both have to pass, but for the known differences."""
     kind = request.param

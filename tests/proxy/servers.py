@@ -18,11 +18,17 @@ from typing import Any
 import httpx
 
 TOXIPROXY = "toxiproxy-server"
+WITHOUT_EPOLL = """
+import os, select, sys
+del select.epoll, os.splice, os.eventfd
+from harness.proxy.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 ANSWER_S = 10.0
 
 
 class ProxyProcess:
-    """A server on a free port: the built-in one, or the original."""
+    """A server on a free port: the built-in one, the same without epoll (`fallback`), or the original."""
 
     def __init__(self, kind: str, folder: Path, *arguments: str) -> None:
         self.kind = kind
@@ -51,7 +57,8 @@ class ProxyProcess:
     def _built_in(self, folder: Path, arguments: tuple[str, ...]) -> tuple[subprocess.Popen[bytes], str]:
         port_file = folder / "port"
         own = ["--port", "0", "--port-file", str(port_file), "--events", str(self.events), "--proxy-metrics"]
-        process = subprocess.Popen([sys.executable, "-m", "harness.proxy", *own, *arguments])
+        program = ["-c", WITHOUT_EPOLL] if self.kind == "fallback" else ["-m", "harness.proxy"]
+        process = subprocess.Popen([sys.executable, *program, *own, *arguments])
         wait_for(lambda: port_file.exists() and port_file.read_text(), "the proxy's port", process)
         return process, port_file.read_text()
 

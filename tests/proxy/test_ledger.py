@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from harness.clock import NS_PER_S, monotonic_ns
 from harness.proxy.plane.listener import spelled
@@ -51,7 +52,8 @@ def obedient(sock: socket.socket) -> None:
 
 def told(word: bytes) -> Callable[[socket.socket], None]:
     def end(client: socket.socket) -> None:
-        client.sendall(word)
+        with suppress(ConnectionResetError):  # it may come before a word is said
+            client.sendall(word)
         ends(client)
         client.close()
 

@@ -52,7 +52,7 @@ class Owner(Protocol):
 class Connection:
     """Dials, carries, ends. `closed` is final; `by` and `how` then say who ended it and with what."""
 
-    __slots__ = ("_dial", "_first_end", "_names", "_owner", "buffer", "by", "client", "client_address", "closed",
+    __slots__ = ("_dial", "_first_end", "_owner", "buffer", "by", "client", "client_address", "closed",
                  "down", "how", "names", "number", "opened_ns", "pipes", "reactor", "settings", "toxics_hit",
                  "up", "upstream", "upstream_port", "view")  # fmt: skip
 
@@ -75,8 +75,7 @@ class Connection:
         self.by: By = "client"
         self.how: How = "fin"
         self.toxics_hit: list[str] = []
-        self.names: NameReader | None = NameReader()
-        self._names: NameReader | None = None
+        self.names = NameReader()
         self._first_end: By | None = None
         self._dial: Dial | None = None
 
@@ -167,13 +166,9 @@ class Connection:
         if name not in self.toxics_hit:
             self.toxics_hit.append(name)
 
-    def read_names(self, data: bytes) -> None:
-        if self.names is not None and self.names.feed(data):
-            self._names, self.names = self.names, None
-
-    @property
-    def known_names(self) -> NameReader | None:
-        return self._names or self.names
+    def read_names(self, data: bytes) -> bool:
+        """Whether all names are known that will be."""
+        return self.names.feed(data)
 
     # its end
 

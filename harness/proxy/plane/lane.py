@@ -29,8 +29,8 @@ ROOM_BYTES = 256 * 1024
 class Lane:
     """See the module. `received` counts bytes read from the source, `sent` those that the target took."""
 
-    __slots__ = ("_ending", "_pending", "_pipe", "_recv_into", "_room_bytes", "_send", "connection", "direction",
-                 "first_ns", "last_ns", "over", "received", "sent", "source", "source_over", "stages",
+    __slots__ = ("_ending", "_names_wanted", "_pending", "_pipe", "_recv_into", "_room_bytes", "_send", "connection",
+                 "direction", "first_ns", "last_ns", "over", "received", "sent", "source", "source_over", "stages",
                  "target")  # fmt: skip
 
     def __init__(self, connection: Connection, direction: Direction, source: End, target: End) -> None:
@@ -45,6 +45,7 @@ class Lane:
         self.last_ns = 0
         self.source_over = False
         self.over = False
+        self._names_wanted = direction == UPSTREAM
         self._ending: Ending | None = None
         self._pending: bytearray | None = None
         self._pipe: FullPipe | None = None
@@ -53,10 +54,6 @@ class Lane:
         self._send = target.sock.send
         source.inbound = self
         target.outbound = self
-
-    @property
-    def _names_wanted(self) -> bool:
-        return self.direction == UPSTREAM and self.connection.names is not None
 
     @property
     def now_ns(self) -> int:
@@ -135,6 +132,7 @@ class Lane:
     # reading
 
     def _read_straight(self) -> None:
+        """The one way that most bytes go: written out in full, for every call of a method here costs as they do."""
         connection = self.connection
         try:
             size = self._recv_into(connection.buffer)
@@ -146,8 +144,23 @@ class Lane:
         if not size:
             self._source_ended()
             return
-        self._note(size)
-        self._send_on(connection.view[:size])
+        self.last_ns = connection.reactor.now_ns
+        if not self.received:
+            self.first_ns = self.last_ns
+        self.received += size
+        data = connection.view[:size]
+        if self._names_wanted:
+            self._read_names(bytes(data))
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            connection.broken(self.target)
+            return
+        self.sent += sent
+        if sent < size:
+            self._keep(data[sent:])
         if size >= BULK_BYTES and connection.pipes is not None and not self._names_wanted:
             self.source.read = self._read_bulk
 
@@ -162,7 +175,9 @@ class Lane:
         if not data:
             self._source_ended()
             return
-        self._note(len(data), data)
+        self._note(len(data))
+        if self._names_wanted:
+            self._read_names(data)
         self.stages[0].push(Chunk(data, self.last_ns))
         self.regulate()
 
@@ -193,14 +208,14 @@ class Lane:
             self.source.want(IN, False)
             self.target.want(OUT, True)
 
-    def _note(self, size: int, data: bytes | None = None) -> None:
-        now_ns = self.connection.reactor.now_ns
+    def _note(self, size: int) -> None:
+        self.last_ns = self.connection.reactor.now_ns
         if not self.received:
-            self.first_ns = now_ns
-        self.last_ns = now_ns
+            self.first_ns = self.last_ns
         self.received += size
-        if self._names_wanted:
-            self.connection.read_names(data if data is not None else bytes(self.connection.view[:size]))
+
+    def _read_names(self, data: bytes) -> None:
+        self._names_wanted = not self.connection.read_names(data)
 
     def _source_ended(self) -> None:
         self.source_over = True
@@ -223,9 +238,13 @@ class Lane:
             return
         self.sent += size
         if size < len(data):
-            self._pending = bytearray(data[size:])
-            self.target.want(OUT, True)
-            self.regulate()
+            self._keep(data[size:])
+
+    def _keep(self, data: memoryview) -> None:
+        """What the target did not take waits, and more is read only once it went."""
+        self._pending = bytearray(data)
+        self.target.want(OUT, True)
+        self.regulate()
 
     def _flush(self) -> bool:
         """Send what waits; whether all of it went."""

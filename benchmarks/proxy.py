@@ -1,0 +1,192 @@
+"""The fault proxy beside a real Toxiproxy (where `toxiproxy-server` is on the PATH) and no proxy, in one run.
+
+The three take turns, round after round, so that whatever else the machine does hits them alike; ratios are of medians.
+Needs a C compiler: a client in Python would measure itself.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import httpx
+import psutil
+
+from benchmarks.rows import Row
+
+ROUNDS = 7
+SECONDS = 0.6
+MESSAGE_BYTES = 100
+BULK_CONNECTIONS = 16
+BUSY_CONNECTIONS = 50
+IDLE_CONNECTIONS = 2000
+START_TIMEOUT_S = 15.0
+DIRECT, BUILT_IN, TOXIPROXY = "direct", "built-in", "toxiproxy"
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the client gets to the echo server: by which port, through which process."""
+
+    name: str
+    port: int
+    process: psutil.Process | None
+
+    def cpu_s(self) -> float:
+        if self.process is None:
+            return 0.0
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+Figures = dict[tuple[str, str], list[float]]
+"""What was measured each round, by way and figure."""
+
+
+def run() -> Iterator[Row]:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        yield from _rows({}, "no C compiler on the PATH")
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        program = folder / "proxy_load"
+        source = Path(__file__).parent / "proxy_load.c"
+        subprocess.run([compiler, "-O2", "-o", str(program), str(source)], check=True)
+        ways = [*_ways(stack, program, folder)]
+        figures: Figures = defaultdict(list)
+        for _ in range(ROUNDS):
+            for way in ways:
+                _measure(program, way, figures)
+        for way in ways[1:]:
+            figures[way.name, "idle_bytes"].append(_idle_bytes(program, way))
+    note = "" if (TOXIPROXY, "rtt_1") in figures else "no toxiproxy-server on the PATH"
+    yield from _rows(figures, note)
+
+
+def _measure(program: Path, way: Way, figures: Figures) -> None:
+    for connections in (1, BUSY_CONNECTIONS):
+        before_s = way.cpu_s()
+        count, middle_us, p99_us = _figures(program, "rtt", way.port, connections, SECONDS, MESSAGE_BYTES)
+        figures[way.name, f"rtt_{connections}"].append(middle_us)
+        figures[way.name, f"p99_{connections}"].append(p99_us)
+        figures[way.name, f"cpu_us_{connections}"].append((way.cpu_s() - before_s) / count * 1e6)
+    before_s = way.cpu_s()
+    (received,) = _figures(program, "bulk", way.port, BULK_CONNECTIONS, SECONDS)
+    figures[way.name, "mb_per_s"].append(received / SECONDS / 1e6)
+    figures[way.name, "cpu_s_per_gb"].append((way.cpu_s() - before_s) / (received / GB))
+
+
+def _rows(figures: Figures, note: str) -> Iterator[Row]:
+    def of(way: str, figure: str) -> float:
+        return median(figures.get((way, figure)) or [float("nan")])
+
+    def added(figure: str) -> float:
+        return (of(BUILT_IN, figure) - of(DIRECT, figure)) / (of(TOXIPROXY, figure) - of(DIRECT, figure))
+
+    def over(figure: str) -> float:
+        return of(BUILT_IN, figure) / of(TOXIPROXY, figure)
+
+    def told(figure: str, unit: str) -> str:
+        seen = [f"{way} {of(way, figure):.4g}" for way in (DIRECT, BUILT_IN, TOXIPROXY) if (way, figure) in figures]
+        return ", ".join(seen) + f" {unit}" if seen else note
+
+    rtt, busy = "rtt_1", f"rtt_{BUSY_CONNECTIONS}"
+    p99 = f"p99_{BUSY_CONNECTIONS}"
+    yield Row("proxy_added_rtt_over_toxiproxy_1", added(rtt), "x", ROUNDS, 0.9, "lower", told(rtt, "us"))
+    yield Row("proxy_added_rtt_over_toxiproxy_50", added(busy), "x", ROUNDS, 0.9, "lower", told(busy, "us"))
+    yield Row("proxy_p99_over_toxiproxy_50", over(p99), "x", ROUNDS, 0.3, "lower", told(p99, "us"))
+    yield Row("proxy_cpu_per_rtt_over_toxiproxy", over("cpu_us_1"), "x", ROUNDS, 0.7, "lower", told("cpu_us_1", "us"))
+    yield Row("proxy_throughput_over_toxiproxy", over("mb_per_s"), "x", ROUNDS, 2.5, "higher", told("mb_per_s", "MB/s"))
+    yield Row(
+        "proxy_cpu_per_gb_over_toxiproxy", over("cpu_s_per_gb"), "x", ROUNDS, 0.3, "lower", told("cpu_s_per_gb", "s/GB")
+    )
+    yield Row("proxy_idle_memory_over_toxiproxy", over("idle_bytes"), "x", 1, 0.1, "lower", told("idle_bytes", "B"))
+    yield Row("proxy_idle_connection", of(BUILT_IN, "idle_bytes"), "B", IDLE_CONNECTIONS, None, "lower")
+    yield Row("proxy_cpu_per_rtt", of(BUILT_IN, "cpu_us_1"), "us", ROUNDS, None, "lower")
+    yield Row("proxy_cpu_per_gb", of(BUILT_IN, "cpu_s_per_gb"), "s", ROUNDS, None, "lower")
+
+
+def _ways(stack: ExitStack, program: Path, folder: Path) -> Iterator[Way]:
+    server = stack.enter_context(_process([str(program), "serve"]))
+    assert server.stdout is not None
+    port = int(server.stdout.readline())
+    yield Way(DIRECT, port, None)
+    for name, argv in _servers(folder):
+        control = _free_port()
+        process = stack.enter_context(_process([*argv, str(control)]))
+        yield Way(name, _proxied(control, port), psutil.Process(process.pid))
+
+
+def _servers(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """The built-in proxy runs as in a test run: with its ledger."""
+    ledger = ["--events", str(folder / "proxy.jsonl")]
+    yield BUILT_IN, [sys.executable, "-m", "harness.proxy", "--host", "127.0.0.1", *ledger, "--port"]
+    if original := shutil.which("toxiproxy-server"):
+        yield TOXIPROXY, [original, "-host", "127.0.0.1", "-port"]
+
+
+def _proxied(control: int, upstream_port: int) -> int:
+    """Make a proxy to the upstream; gives back where it listens."""
+    body = {"name": "bench", "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{upstream_port}"}
+    until = time.monotonic() + START_TIMEOUT_S
+    with httpx.Client(trust_env=False) as client:
+        while True:
+            try:
+                answer = client.post(f"http://127.0.0.1:{control}/proxies", json=body)
+                return int(answer.json()["listen"].rpartition(":")[2])
+            except httpx.ConnectError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+
+def _idle_bytes(program: Path, way: Way) -> float:
+    """Resident memory of the proxy for each of many connections that say nothing."""
+    assert way.process is not None
+    before = way.process.memory_info().rss
+    with _process([str(program), "hold", str(way.port), str(IDLE_CONNECTIONS)]) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline().strip() == "held"
+        time.sleep(1)  # the last ones are still being dialled
+        return (way.process.memory_info().rss - before) / IDLE_CONNECTIONS
+
+
+def _figures(program: Path, *arguments: object) -> list[float]:
+    done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"proxy_load {arguments}: {done.stderr.strip()}")
+    return [float(word) for word in done.stdout.split()]
+
+
+@contextmanager
+def _process(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
+    quiet = {**os.environ, "LOG_LEVEL": "fatal"}
+    process = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=quiet
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
