@@ -20,8 +20,8 @@ from harness.record.schema import Fault
 
 @dataclass(slots=True)
 class Times:
-    """Milliseconds of every occurrence, from the beginning of the injection until it was seen, and from the beginning of
-    the healing until it was seen healed."""
+    """Milliseconds of every occurrence: until it was seen, from the beginning of its injection, and until it was seen
+    healed, from the beginning of its healing."""
 
     until_seen_ms: list[float] = field(default_factory=list)
     until_healed_ms: list[float] = field(default_factory=list)
