@@ -66,6 +66,9 @@ def run_library(request: LibraryRequest, console: Console) -> int:
     for number, each in enumerate(prepared, 1):
         console.rule(f"{each.scenario.name} ({number} of {len(prepared)})", align="left", style="dim")
         outcomes.append(_outcome(each, console))
+        console.print(
+            f"{outcomes[-1].word} after {outcomes[-1].took_s:.0f} s", style=STYLES.get(outcomes[-1].word, "yellow")
+        )
         if outcomes[-1].exit_code == INTERRUPTED:
             break
     console.print(table(outcomes))
