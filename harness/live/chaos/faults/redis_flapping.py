@@ -22,6 +22,7 @@ class RedisFlapping:
     needs = frozenset({(Service.REDIS, Capability.EDGE)})
     down_s: float = option(0.5, "how long it is away each time", least=0.05, most=60)
     up_s: float = option(0.5, "how long it is there each time", least=0.05, most=60)
+    flaps: bool = field(default=True, init=False)
     flapping: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def inject(self, ground: Ground) -> None:
@@ -32,6 +33,8 @@ class RedisFlapping:
         return not await self._is_up(ground)
 
     async def heal(self, ground: Ground) -> None:
+        # The flag besides: a call that swallows the cancellation must not go on to cut the edge.
+        self.flaps = False
         if self.flapping is not None:
             self.flapping.cancel()
             await asyncio.wait([self.flapping])
@@ -41,7 +44,7 @@ class RedisFlapping:
         return await self._is_up(ground)
 
     async def _flap(self, ground: Ground) -> None:
-        while True:
+        while self.flaps:
             await asyncio.sleep(self.down_s)
             await ground.stack.edges.enable(Edge.REDIS)
             await asyncio.sleep(self.up_s)
