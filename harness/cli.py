@@ -144,8 +144,7 @@ def overrides(registrations: int | None, processes: int | None, settings: list[s
     import json
     import tomllib
 
-    from harness.scenario import merged
-    from harness.tomlfile import BadFile, Mistake
+    from harness.tomlfile import BadFile, Mistake, merged
 
     tables: dict[str, Any] = {}
     load = {
@@ -208,6 +207,35 @@ def doctor() -> None:
         if not check.ok:
             console.print(f"     {check.remedy}", style="yellow", markup=False, highlight=False)
     raise typer.Exit(Exit.PASS if all(check.ok or not check.required for check in checks) else Exit.ENVIRONMENT)
+
+
+@app.command()
+def prove(
+    target: Annotated[Path | None, typer.Option(help="names its defects; default: the reference backend")] = None,
+    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.AUTO,
+    only: Annotated[str, typer.Option(help="comma list of defects")] = "",
+    subset: Annotated[bool, typer.Option("--subset", help="one defect for each finding")] = False,
+    healthy: Annotated[int | None, typer.Option(min=1, help="so many runs of the healthy backend instead")] = None,
+    at_once: Annotated[int | None, typer.Option(min=1, max=16, help="runs at the same time")] = None,
+    seed: Annotated[int | None, typer.Option(help="replays the timelines of that seed")] = None,
+    out: Out = Path("reports"),
+) -> None:
+    """Show that every planted defect is detected, by the right finding, and the healthy backend is not accused."""
+    from harness.prove.command import ProofRequest
+    from harness.prove.command import prove as prove_it
+
+    with told():
+        request = ProofRequest(
+            target=target,
+            stack=stack.value,
+            only=[name.strip() for name in only.split(",") if name.strip()],
+            subset=subset,
+            healthy=healthy,
+            at_once=at_once,
+            seed=seed,
+            out=out,
+        )
+        raise typer.Exit(prove_it(request, console))
 
 
 @app.command(name="clean")

@@ -126,7 +126,7 @@ def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mis
         "api_contract": target.api,
     }
     for index, check in enumerate(scenario.checks):
-        if told[check] is None:
+        if told.get(check, target) is None:
             table = "[api]" if check == "api_contract" else f"[checks.{check}]"
             mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
     for name in scenario.gates:

@@ -235,6 +235,9 @@ class Scenario(Strict):
     faults: list[FaultPlan] = Field([])
     health: HealthChecks = HealthChecks()
     observe: Observe = Observe()
+    postgres_connections: Annotated[int, Field(ge=20, le=10_000)] | None = Field(
+        None, description="Postgres's max_connections, where the harness starts it"
+    )
     checks: list[CheckName] = Field([], description="asked after the load, of tenants that the load registered")
     checks_during: list[FaultName] = Field(
         [], description="faults that tokens and rate limits are checked under too, each injected for it and healed"
@@ -294,9 +297,9 @@ def load(path: Path, *, size: Size | None = None, overrides: Mapping[str, Any] |
     sizes = tables.pop("sizes", {})
     mistakes = list(_of_sizes(path, tables, sizes))
     chosen = sizes.get(size) if isinstance(sizes, Mapping) else None
-    laid = merged(tables, chosen) if isinstance(chosen, Mapping) else tables
+    laid = tomlfile.merged(tables, chosen) if isinstance(chosen, Mapping) else tables
     try:
-        found = tomlfile.parse(Scenario, merged(laid, overrides or {}), path)
+        found = tomlfile.parse(Scenario, tomlfile.merged(laid, overrides or {}), path)
     except tomlfile.BadFile as bad:
         mistakes = [*bad.mistakes, *(mistake for mistake in mistakes if mistake not in bad.mistakes)]
     if mistakes:
@@ -315,15 +318,6 @@ def _of_sizes(path: Path, tables: Mapping[str, Any], sizes: Any) -> Iterator[tom
             yield tomlfile.Mistake(key=f"sizes.{name}", problem="is no size", remedy=f"known: {known}")
             continue
         try:
-            tomlfile.parse(Scenario, merged(tables, over), path)
+            tomlfile.parse(Scenario, tomlfile.merged(tables, over), path)
         except tomlfile.BadFile as bad:
             yield from bad.mistakes
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, table by table; lists and values are replaced whole."""
-    out = dict(base)
-    for key, value in over.items():
-        below = out.get(key)
-        out[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return out

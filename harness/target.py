@@ -15,8 +15,9 @@ Values are found in answers with JMESPath expressions.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -282,6 +283,6 @@ def filled_json(value: JsonValue, values: dict[str, str]) -> JsonValue:
     return value
 
 
-def load(path: Path) -> Target:
-    """Read a target file. Raises `tomlfile.BadFile` with every mistake."""
-    return tomlfile.parse(Target, tomlfile.read_tables(path), path)
+def load(path: Path, over: Mapping[str, Any] | None = None) -> Target:
+    """Read a target file, with the tables of `over` laid on it. Raises `tomlfile.BadFile` with every mistake."""
+    return tomlfile.parse(Target, tomlfile.merged(tomlfile.read_tables(path), over or {}), path)

@@ -74,6 +74,15 @@ def parse(model: type[Parsed], tables: Mapping[str, Any], path: Path) -> Parsed:
         raise BadFile(path, [_mistake(item, model, text) for item in error.errors()]) from None
 
 
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, table by table; lists and values are replaced whole."""
+    out = dict(base)
+    for key, value in over.items():
+        below = out.get(key)
+        out[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return out
+
+
 def _mistake(item: Mapping[str, Any], model: type[BaseModel], text: str) -> Mistake:
     key: Key = item["loc"]
     kind = item["type"]

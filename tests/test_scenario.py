@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from harness import bundled, scenario
-from harness.scenario import Scenario, merged
-from harness.tomlfile import BadFile
+from harness.scenario import Scenario
+from harness.tomlfile import BadFile, merged
 
 BASE = 'name = "a"\nproves = "something"\n'
 

@@ -7,9 +7,9 @@ A connection to a tenant's database that is open at rest is accused for one of t
   minimum), while several requests of the tenant were in flight (the older one may have been held), while Postgres or
   the way to it was broken or shortly after, or where another connection to the database had just ended (a replacement).
 - **failed tenant**: its tenant's registration failed and the control table knows no such tenant.
-- **surplus**: its database has more connections than the tenant ever had requests in flight, and than nearly all other
-  tenants' databases have beyond that, so that it is no pool that keeps some on purpose; and it was never used after it
-  was opened.
+- **surplus**: it was opened together with another, was never used again, and its database has more connections than
+  the tenant ever had requests in flight and than nearly all other tenants' databases have beyond that, so that it is no
+  pool that keeps some on purpose: a client that was opened twice at once.
 """
 
 from __future__ import annotations
@@ -83,15 +83,15 @@ class Flights:
             return 0
         begins = np.sort(rows["start_ns"].to_numpy())
         ends = np.sort(rows.loc[rows["outcome"] != "unknown", "end_ns"].to_numpy())
-        return int((np.arange(1, len(begins) + 1) - np.searchsorted(ends, begins)).max(initial=0))
+        return int((np.arange(1, len(begins) + 1) - np.searchsorted(ends, begins, side="right")).max(initial=0))
 
 
 def _reasons(
     record: Record, found: Sequence[Life], resting: Sequence[Life], flights: Flights
 ) -> Iterator[tuple[Life, str]]:
     yield from _failed(record, resting)
-    yield from _passed_over(found, resting, flights, windows(record, "postgres"))
-    yield from _surplus(resting, flights)
+    yield from _passed_over(found, resting, flights, windows(record, "postgres", "network"))
+    yield from _surplus(resting, flights, windows(record, "postgres", "network"))
 
 
 def _failed(record: Record, resting: Iterable[Life]) -> Iterator[tuple[Life, str]]:
@@ -129,7 +129,7 @@ def _is_passed_over(older: Life, younger: Life) -> bool:
 
 def _is_excused(older: Life, younger: Life, mates: Sequence[Life], flights: Flights, broken: Sequence[Window]) -> bool:
     at_ns = younger.opened_ns
-    if any(window.begin_ns <= at_ns <= window.end_ns + BROKEN_UNTIL_NS for window in broken):
+    if _is_broken(at_ns, broken):
         return True
     others = [life for life in mates if life not in (older, younger)]
     if any(at_ns - REPLACED_WITHIN_NS <= life.last_seen_ns <= at_ns + STILL_HELD_NS for life in others):
@@ -137,7 +137,7 @@ def _is_excused(older: Life, younger: Life, mates: Sequence[Life], flights: Flig
     return flights.at(younger.tenant, at_ns) > 1
 
 
-def _surplus(resting: Sequence[Life], flights: Flights) -> Iterator[tuple[Life, str]]:
+def _surplus(resting: Sequence[Life], flights: Flights, broken: Sequence[Window]) -> Iterator[tuple[Life, str]]:
     by_database: dict[str, list[Life]] = defaultdict(list)
     for life in resting:
         by_database[life.database].append(life)
@@ -146,9 +146,20 @@ def _surplus(resting: Sequence[Life], flights: Flights) -> Iterator[tuple[Life, 
     if usual is None:
         return
     for name, held in by_database.items():
-        unused = [life for life in held if life.used_ns - life.opened_ns < FIRST_USE_NS]
+        unused = [life for life in held if _is_twin(life, held) and not _is_broken(life.opened_ns, broken)]
         for life in sorted(unused, key=lambda item: item.used_ns)[: max(0, beyond[name] - usual)]:
             yield life, f"its database has {len(held)} connections, others have fewer, and it was never used again"
+
+
+def _is_twin(life: Life, held: Sequence[Life]) -> bool:
+    """Opened together with another, and never used since."""
+    if life.used_ns - life.opened_ns >= FIRST_USE_NS:
+        return False
+    return any(abs(mate.opened_ns - life.opened_ns) <= OPENED_TOGETHER_NS for mate in held if mate is not life)
+
+
+def _is_broken(at_ns: int, broken: Sequence[Window]) -> bool:
+    return any(window.begin_ns <= at_ns <= window.end_ns + BROKEN_UNTIL_NS for window in broken)
 
 
 def _usual(beyond: Mapping[str, int]) -> int | None:

@@ -78,6 +78,12 @@ def slots_exhausted(record: Record) -> list[Finding]:
             told,
             section="connections",
             n=len(record.requests),
+            missing=[] if logged is not None or _is_external(record) else ["there is no log of Postgres"],
             not_applicable=f"{SLOTS_FAULT} takes the slots" if taken else "",
         )
     ]
+
+
+def _is_external(record: Record) -> bool:
+    """Whether Postgres is somebody else's, whose log can't be had."""
+    return record.plan.stack == "external"

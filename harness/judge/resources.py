@@ -22,13 +22,16 @@ from harness.record.schema import Process, Redis, Role
 KIB = 1024
 MEMORY_SLACK_KIB = 1024
 UNITS_SLACK = 3
+# Thread pools fill with the first requests: Python's and libuv's own take 32 and 4, others a few.
+THREADS_SLACK = 40
 NEARLY_ALL = 0.9
 SYSTEM_ROLES = "pg_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One thing that may grow: its samples as (at_ns, level), and the services whose faults reset it."""
+    """One thing that may grow: its samples as (at_ns, level), and the services whose faults reset it. `looked` says
+    whether its source was sampled at all."""
 
     name: str
     title: str
@@ -36,6 +39,7 @@ class Level:
     samples: Iterable[tuple[int, float]]
     services: tuple[str, ...]
     slack: float = UNITS_SLACK
+    looked: bool = True
     unit: str = "per registration"
 
 
@@ -52,6 +56,7 @@ def resources(record: Record) -> list[Finding]:
             title="Connections beside the tenants' own, growth",
             section="connections",
             samples=others,
+            looked=len(record.connections) > 0,
             services=("postgres", "backend", "network"),
         ),
         Level(
@@ -59,6 +64,7 @@ def resources(record: Record) -> list[Finding]:
             title="Redis clients, growth",
             section="redis",
             samples=[(row.at_ns, len(row.clients)) for row in redis],
+            looked=bool(record.rows(Redis)),
             services=("redis", "backend", "network"),
         ),
         Level(
@@ -66,6 +72,7 @@ def resources(record: Record) -> list[Finding]:
             title="Descriptors beyond the open connections, growth",
             section="resources",
             samples=[(r.at_ns, r.descriptors - explained(r.at_ns)) for r in processes if r.descriptors is not None],
+            looked=bool(processes),
             services=("backend", "postgres", "redis", "network"),
         ),
         Level(
@@ -73,7 +80,9 @@ def resources(record: Record) -> list[Finding]:
             title="Threads, growth",
             section="resources",
             samples=[(row.at_ns, row.threads) for row in processes if row.threads is not None],
+            looked=bool(processes),
             services=("backend",),
+            slack=THREADS_SLACK,
         ),
         Level(
             name="redis_keys_growth",
@@ -143,7 +152,8 @@ def _finding(record: Record, level: Level, done: Callable[[Values], Values]) -> 
         evidence_total=1 if told else 0,
         low=found.low if found else None,
         high=found.high if found else None,
-        not_applicable="" if found else few,
+        missing=[] if level.looked else ["it was never sampled"],
+        not_applicable="" if found or not level.looked else few,
     )
 
 

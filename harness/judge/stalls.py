@@ -45,15 +45,16 @@ def event_loop_blocked(record: Record) -> list[Finding]:
             [_fact(span) for span in stalls] if share >= SHARE else [],
             n=len(beside),
             section="success",
-            not_applicable=_idle(pulses, beside),
+            missing=[] if pulses else ["no light request was sent"],
+            not_applicable=f"fewer than {PULSES_MIN} light requests beside registrations"
+            if _few(pulses, beside)
+            else "",
         )
     ]
 
 
-def _idle(pulses: Sequence[Pulse], beside: Sequence[Pulse]) -> str:
-    if not pulses:
-        return "the run was made without light requests"
-    return "" if len(beside) >= PULSES_MIN else f"fewer than {PULSES_MIN} light requests beside registrations"
+def _few(pulses: Sequence[Pulse], beside: Sequence[Pulse]) -> bool:
+    return bool(pulses) and len(beside) < PULSES_MIN
 
 
 def _end(row: Pulse) -> int:

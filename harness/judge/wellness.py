@@ -41,6 +41,7 @@ def health_wrong(record: Record) -> list[Finding]:
             facts,
             n=len(asked),
             section="success",
+            missing=[] if pulses or not record.plan.target.health.dependencies else ["nobody asked it"],
             not_applicable=_idle(record, pulses, well, asked),
         )
     ]
@@ -50,7 +51,7 @@ def _idle(record: Record, pulses: list[Pulse], well: Words, asked: list[tuple[Pu
     if record.plan.target.health.dependencies is None:
         return "the target file names no endpoint that tells of dependencies"
     if not pulses:
-        return "the run was made without asking it"
+        return ""
     if not well:
         return "nobody asked it before the first fault"
     return "" if asked else f"no dependency was away for longer than {NOTICED_WITHIN_NS // NS_PER_S} s"

@@ -27,7 +27,8 @@ StackName = Literal["auto", "embedded", "docker", "external"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """One `harness run`, as asked. `overrides` are laid on the scenario's tables (`{"load": {"registrations": 100}}`);
+    """One `harness run`, as asked. `overrides` are laid on the scenario's tables (`{"load": {"registrations": 100}}`),
+    `target_overrides` on the target's;
     `backend_env` reaches the backend only and is not recorded."""
 
     scenario: str
@@ -36,6 +37,7 @@ class RunRequest:
     size: Size | None = None
     seed: int | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    target_overrides: Mapping[str, Any] = field(default_factory=dict)
     out: Path = Path("reports")
     backend_env: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,7 +81,7 @@ def prepare(request: RunRequest) -> Prepared:
             [Mistake(key="scenario", problem="does not exist", remedy=f"name a file, or one of: {known}")],
         )
     read_scenario = scenario.load(scenario_file, size=request.size, overrides=request.overrides)
-    read_target = target.load(target_file)
+    read_target = target.load(target_file, request.target_overrides)
     text = scenario_file.read_text(encoding="utf-8")
     mistakes = [
         *mistakes_together(read_scenario, read_target, text),

@@ -21,10 +21,11 @@ from typing import ClassVar, Literal
 
 Outcome = Literal["ok", "failed", "unknown"]
 PhaseName = Literal["setup", "steady", "load", "heal", "settle", "checks", "final_read", "teardown"]
-CheckName = Literal["isolation", "tokens", "rate_limit", "api_contract"]
+CheckName = Literal["isolation", "tokens", "rate_limit", "api_contract", "double_submit"]
 # What a sound backend does with a check's request: lets it in, refuses it (4xx), limits it sooner or later, answers
-# anything but a failure of its own (5xx), or answers what it likes as long as nothing of another tenant is in it.
-Expected = Literal["accepted", "refused", "limited", "no_failure", "nothing_of_others"]
+# anything but a failure of its own (5xx), answers what it likes as long as nothing of another tenant is in it, or lets
+# in one of several that are the same.
+Expected = Literal["accepted", "refused", "limited", "no_failure", "nothing_of_others", "one_of_several"]
 FaultState = Literal[
     "planned",
     "injected",

@@ -170,6 +170,7 @@ def healthy(tenants: int = 12, **scenario: Any) -> Story:
     written = {"name": "told", "proves": "a test", **scenario, "load": {**load, **scenario.get("load", {})}}
     story = Story(scenario=written, target=TARGET)
     story.end = End(reason="completed", detail="", ended_ns=ns(DOWN_S), stack="embedded", stack_why="asked for")
+    story.logs = {"backend": "started\n", "postgres": "ready\n"}
     _phases(story)
     for n in range(1, tenants + 1):
         story.add("load-0", *registered(story, n, at_s=begins_s(n, tenants)))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
-KEY_BYTES = 32
+# Any key but the target's does; a fixed one keeps the run repeatable.
+OTHER_KEY = "not-the-key-that-the-target-signs-with-0123456789"
+NO_TOKEN = "bm90IGEgdG9rZW4gYXQgYWxs"
 LATER_S = 365 * 86_400
 
 
@@ -34,7 +35,7 @@ def claims_of(token: str) -> dict[str, Any] | None:
 
 def forgeries(token: str, *, changed: Mapping[str, str]) -> Iterator[Forged]:
     """Every forgery of the token. `changed` are claims and what an attacker would have them say."""
-    yield Forged(probe="garbage", text="text that is no token", token=secrets.token_urlsafe(KEY_BYTES))
+    yield Forged(probe="garbage", text="text that is no token", token=NO_TOKEN)
     claims = claims_of(token)
     if claims is None:
         yield Forged(probe="altered", text="the token with its last character changed", token=_last_changed(token))
@@ -57,16 +58,14 @@ def _unsigned(token: str, claims: dict[str, Any]) -> Iterator[Forged]:
 
 
 def _wrongly_signed(claims: dict[str, Any]) -> Iterator[Forged]:
-    own_key = secrets.token_urlsafe(KEY_BYTES)
-    yield Forged(
-        probe="wrong_key", text="the same claims, signed with another key", token=jwt.encode(claims, own_key, "HS256")
-    )
+    token = jwt.encode(claims, OTHER_KEY, "HS256")
+    yield Forged(probe="wrong_key", text="the same claims, signed with another key", token=token)
 
 
 def _altered(token: str, claims: dict[str, Any], name: str, value: str | int) -> Forged:
     """The token's own header and signature around a changed payload."""
     head, _, signature = token.split(".")
-    payload = jwt.encode({**claims, name: value}, secrets.token_urlsafe(KEY_BYTES), "HS256").split(".")[1]
+    payload = jwt.encode({**claims, name: value}, OTHER_KEY, "HS256").split(".")[1]
     return Forged(
         probe=f"altered_{name}", text=f"claim '{name}' changed, old signature", token=f"{head}.{payload}.{signature}"
     )

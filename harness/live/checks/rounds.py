@@ -10,6 +10,7 @@ import httpx
 from harness.clock import Clock
 from harness.live.checks.api_contract import api_contract
 from harness.live.checks.asking import Asker, Checked
+from harness.live.checks.double_submit import double_submit
 from harness.live.checks.isolation import isolation
 from harness.live.checks.rate_limit import RateLimitRounds
 from harness.live.checks.tokens import TokenRounds
@@ -61,6 +62,8 @@ async def _rounds(asker: Asker, breaker: Breaker) -> None:
     limits = RateLimitRounds(asker, target.checks.rate_limit) if asked and target.checks.rate_limit else None
     if "isolation" in scenario.checks and target.checks.isolation:
         await isolation(asker, target.checks.isolation)
+    if "double_submit" in scenario.checks:
+        await double_submit(asker)
     if "api_contract" in scenario.checks and target.api:
         await api_contract(asker, target.api)
     if tokens:

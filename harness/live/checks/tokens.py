@@ -4,9 +4,9 @@ faults. Next to every refusal stands a good token that is accepted, or the refus
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
+from harness.clock import utc_now
 from harness.live.checks.asking import Asker, Checked, Question
 from harness.live.checks.forgery import claims_of, forgeries
 from harness.record.schema import Expected
@@ -97,7 +97,7 @@ class TokenRounds:
         expiry = (claims_of(token) or {}).get("exp")
         if not isinstance(expiry, int | float):
             return
-        left_s = expiry - time.time() + EXPIRY_MARGIN_S
+        left_s = expiry - utc_now().timestamp() + EXPIRY_MARGIN_S
         if left_s <= self._checks.expiry_wait_s:
             await asyncio.sleep(max(0.0, left_s))
             await self._try(tenant, "expired", token, f"expired {EXPIRY_MARGIN_S:g} s ago or earlier")

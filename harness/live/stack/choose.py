@@ -63,7 +63,7 @@ def embedded(prepared: Prepared, plan: Plan, folder: RunFolder, ledger: ChildLed
         proxy_events=folder.events_file("proxy"),
         seed=plan.seed,
         control_database=plan.target.database.control,
-        postgres_connections_max=CONNECTIONS_MAX,
+        postgres_connections_max=plan.scenario.postgres_connections or CONNECTIONS_MAX,
         toxiproxy=bool(os.environ.get(TOXIPROXY_VARIABLE)),
         why=why,
     )
@@ -95,7 +95,7 @@ async def in_containers(
         origin_ns=plan.origin_ns,
         proxy_events=folder.events_file("proxy"),
         control_database=plan.target.database.control,
-        postgres_connections_max=CONNECTIONS_MAX,
+        postgres_connections_max=plan.scenario.postgres_connections or CONNECTIONS_MAX,
         why=why,
         tell=told,
     )
