@@ -193,11 +193,13 @@ class Conducted:
                 group.create_task(self._watch_backend(stack, conductor)),
                 group.create_task(observers.broken()),
             ]
-            ended = await driver.wait()
+            try:
+                ended = await driver.wait()
+            finally:
+                conductor.load_ended()  # Interrupted or not: no fault waits any longer for what won't come.
             aborting.cancel()
             if ended.detail:
                 self._note("load", ended.detail)
-            conductor.load_ended()
             if self.aborted:
                 faults.cancel()  # What is in force is healed next; nobody waits for its time to be over.
             await asyncio.wait([faults])

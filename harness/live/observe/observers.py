@@ -66,6 +66,7 @@ class Observers:
         ]
         self._busy = {source.name: asyncio.Lock() for source in self._sources}
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
         self.latest = Latest()
 
     async def start(self) -> None:
@@ -82,6 +83,8 @@ class Observers:
 
     async def stop(self) -> None:
         """End sampling and close the connections. Raises what ended an observer early, a full disk say."""
+        # The flag besides: a client library that swallows the cancellation must not keep its observer going for ever.
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,7 +106,7 @@ class Observers:
 
     async def _sampling(self, source: Source) -> None:
         due_ns = self._clock.now_ns()
-        while True:
+        while not self._stopping:
             await self._sample(source, self._done())
             due_ns = max(due_ns + self._period_ns, self._clock.now_ns())
             await self._clock.sleep_until_ns(due_ns)
@@ -111,7 +114,7 @@ class Observers:
     async def _checking(self) -> None:
         """Health and statistics at every k-th registration, each multiple once; and by time where that is asked for."""
         due_ns = self._health_period_ns
-        while True:
+        while not self._stopping:
             while self._every and self._done() >= (self._checked + 1) * self._every:
                 self._checked += 1
                 await self._check("every_nth", self._checked * self._every)
@@ -123,7 +126,7 @@ class Observers:
 
     async def _pulsing(self, pulse: PulseSource) -> None:
         """One ask after the other, at its own pace."""
-        while True:
+        while not self._stopping:
             due_ns = self._clock.now_ns() + pulse.period_ns
             self._writer.append(await pulse.ask(self._clock.now_ns))
             await self._clock.sleep_until_ns(due_ns)

@@ -58,6 +58,11 @@ def time_axis(field_name: str = "t") -> alt.X:
     return alt.X(f"{field_name}:Q", title="seconds since the run began", scale=scale, axis=alt.Axis(tickCount=8))
 
 
+def upwards(field_name: str, title: str) -> alt.Y:
+    """A vertical axis from zero, with room above the greatest value."""
+    return alt.Y(f"{field_name}:Q", title=title, scale=alt.Scale(domainMin=0, padding=10))
+
+
 def outcome_colour() -> alt.Color:
     return alt.Color("outcome:N", scale=alt.Scale(domain=list(OUTCOMES), range=list(OUTCOMES.values())))
 

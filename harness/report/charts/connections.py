@@ -21,6 +21,7 @@ from harness.report.charts.chart import (
     rows_of,
     time_axis,
     tooltips,
+    upwards,
 )
 from harness.report.ledgers import WORDS, Claim, Count, claims, counts, thinned
 from harness.report.moments import Course
@@ -67,7 +68,7 @@ def _over_time(series: list[Count], acknowledged: np.ndarray, course: Course) ->
         .mark_line(interpolate="step-after", clip=True, point={"size": 16})
         .encode(
             x=time_axis(),
-            y=alt.Y("connections:Q", title="connections, tenants"),
+            y=upwards("connections", "connections, tenants"),
             color=_ledger_colour(),
             strokeDash=alt.condition("datum.ledger == 'tenants registered'", alt.value([5, 4]), alt.value([1, 0])),
             tooltip=tooltips(("t", "at, s"), ("ledger", "ledger"), ("connections", "count")),
@@ -99,7 +100,7 @@ def _against_tenants(series: list[Count], acknowledged: np.ndarray, course: Cour
         .mark_point(opacity=0.6)
         .encode(
             x=alt.X("tenants:Q", title="tenants registered"),
-            y=alt.Y("connections:Q", title="connections"),
+            y=upwards("connections", "connections"),
             color=_ledger_colour(),
             tooltip=tooltips(("tenants", "tenants"), ("ledger", "ledger"), ("connections", "connections")),
         )
@@ -132,7 +133,7 @@ def _bookkeeping(booked: list[Claim], course: Course) -> Chart:
         .mark_line(interpolate="step-after", clip=True, point={"size": 16})
         .encode(
             x=time_axis(),
-            y=alt.Y("count:Q", title="clients"),
+            y=upwards("count", "clients"),
             color=alt.Color("what:N", scale=named_colours(names, colours)),
             tooltip=tooltips(("t", "at, s"), ("what", "count of"), ("count", "clients")),
         )

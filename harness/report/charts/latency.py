@@ -21,6 +21,7 @@ from harness.report.charts.chart import (
     rows_of,
     time_axis,
     tooltips,
+    upwards,
 )
 from harness.report.latency_series import MEASURES, LatencySeries
 from harness.report.moments import Course
@@ -68,7 +69,7 @@ def _points(measure: str) -> Drawing:
         .transform_filter(f"{STEP_CHOSEN} && {near_window()}")
         .encode(
             x=time_axis(),
-            y=alt.Y(f"{measure}:Q", title="milliseconds"),
+            y=upwards(measure, "milliseconds"),
             color=outcome_colour(),
             shape=outcome_shape(),
             tooltip=shown,
@@ -82,10 +83,10 @@ def _aggregate(measure: str) -> list[Drawing]:
     figures = [(f"{measure}_{name}", f"{name}, ms") for name in ("min", "p50", "p95", "max")]
     shown = tooltips(("from", "from, s"), ("to", "to, s"), ("outcome", "outcome"), ("n", "requests"), *figures)
     band = base.mark_area(opacity=0.18, clip=True, interpolate="step-after").encode(
-        x=x, y=alt.Y(f"{measure}_min:Q", title="milliseconds"), y2=f"{measure}_p95:Q", color=outcome_colour()
+        x=x, y=upwards(f"{measure}_min", "milliseconds"), y2=f"{measure}_p95:Q", color=outcome_colour()
     )
     line = base.mark_line(clip=True, interpolate="step-after", point={"size": 22}).encode(
-        x=x, y=alt.Y(f"{measure}_p50:Q", title="milliseconds"), color=outcome_colour(), tooltip=shown
+        x=x, y=upwards(f"{measure}_p50", "milliseconds"), color=outcome_colour(), tooltip=shown
     )
     return [band, line]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from harness.report.charts.chart import Chart, Drawing, Table, absent, data, over_time, time_axis, tooltips
+from harness.report.charts.chart import Chart, Drawing, Table, absent, data, over_time, time_axis, tooltips, upwards
 from harness.report.moments import Course
 from harness.report.redis_attempts import ANSWERS, Attempt
 
@@ -54,7 +54,7 @@ def _table(attempts: list[Attempt]) -> Table:
 
 
 def _height() -> alt.Y:
-    return alt.Y("wait:Q", title="wait before it, ms")
+    return upwards("wait", "wait before it, ms")
 
 
 def _waits() -> Drawing:

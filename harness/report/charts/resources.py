@@ -11,7 +11,18 @@ import altair as alt
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.record.reader import Record
 from harness.record.schema import Lag, Process
-from harness.report.charts.chart import Chart, Rows, absent, data, near_window, over_time, rows_of, time_axis, tooltips
+from harness.report.charts.chart import (
+    Chart,
+    Rows,
+    absent,
+    data,
+    near_window,
+    over_time,
+    rows_of,
+    time_axis,
+    tooltips,
+    upwards,
+)
 from harness.report.ledgers import thinned
 from harness.report.moments import Course
 
@@ -59,7 +70,7 @@ def _lines(id: str, title: str, unit: str, rows: Rows, course: Course) -> Chart:
         .mark_line(clip=True, point={"size": 14})
         .encode(
             x=time_axis(),
-            y=alt.Y("value:Q", title=unit),
+            y=upwards("value", unit),
             color="process:N",
             tooltip=tooltips(("t", "at, s"), ("process", "process"), ("value", unit)),
         )
@@ -89,7 +100,7 @@ def lag_chart(record: Record, course: Course) -> Chart:
         .mark_point(clip=True, size=30)
         .encode(
             x=time_axis(),
-            y=alt.Y("lag:Q", title="worst lateness, ms"),
+            y=upwards("lag", "worst lateness, ms"),
             color="worker:N",
             tooltip=tooltips(("t", "at, s"), ("worker", "worker"), ("lag", "worst lateness, ms")),
         )

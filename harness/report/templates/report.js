@@ -27,6 +27,7 @@
     const datasets = Object.fromEntries(uses.map((name) => [name, data.datasets[name] || []]));
     const { view } = await window.vegaEmbed(plot, { ...spec, datasets }, { renderer: "svg", actions: false, config: data.config, tooltip: { theme: "page", disableDefaultStyle: true } });
     charts.set(id, { view, onTime: data.charts[id].on_time });
+    plot.querySelector("svg").setAttribute("aria-hidden", "true"); // the figure has a label, and a table beside it
     follow(view, id);
     await apply(id);
     plot.dataset.drawn = "yes";
