@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.record.schema import KINDS, Note, Server, ServerConnection
+from harness.record.schema import KINDS, Note, Request, Server, ServerConnection
 from harness.record.writer import RowWriter, to_json
 
 
@@ -20,6 +21,26 @@ def test_any_text_becomes_one_line_that_reads_back(text: str) -> None:
     line = to_json(Note(at_ns=1, subject="s", text=text))
     assert line.count(b"\n") == 1
     assert json.loads(line)["text"] == text
+
+
+@given(
+    text=st.text(),
+    number=st.integers(0, 2**62),
+    maybe=st.none() | st.integers(0, 999),
+    tenant_id=st.none() | st.text(),
+    flag=st.booleans(),
+)
+def test_a_request_is_the_same_line_as_any_row(
+    text: str, number: int, maybe: int | None, tenant_id: str | None, flag: bool
+) -> None:
+    """The quick way of writing requests says, byte for byte, what the general way says."""
+    row = Request(
+        worker=text, n=maybe, tenant=text, step=text, intended_ns=number, start_ns=number, first_byte_ns=maybe,
+        end_ns=number, status=maybe, outcome="unknown", error=text, sent=flag, reused=not flag, bytes_received=number,
+        tenant_id=tenant_id,
+    )  # fmt: skip
+    general = json.dumps({"kind": "request", **asdict(row)}, separators=(",", ":")).encode() + b"\n"
+    assert to_json(row) == general
 
 
 def test_nested_rows_are_written_whole() -> None:

@@ -10,9 +10,13 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gevent import Timeout, select, socket
+from gevent import Timeout, monkey, select, socket
 
 from harness.clock import NS_PER_S
+
+# In a worker gevent has put its own in place of the system's, to wait; this one only ever looks.
+_poll = monkey.get_original("select", "poll")
+_POLLIN = monkey.get_original("select", "POLLIN")
 
 RECEIVE_BYTES = 64 * 1024
 CONNECT_S = 5.0
@@ -48,6 +52,8 @@ class Connection:
         self._socket = opened
         self._raw = opened._sock
         self._now_ns = now_ns
+        self._poll = _poll()
+        self._poll.register(opened.fileno(), _POLLIN)
 
     def send(self, message: bytes, until_ns: int) -> None:
         """Send the whole message. Returns early where an answer or the end is there already: it may be read then.
@@ -103,13 +109,7 @@ class Connection:
 
     def is_readable(self) -> bool:
         """Whether a read would return at once, be it bytes, the end or an error; nothing is taken out."""
-        try:
-            self._raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+        return bool(self._poll.poll(0))
 
     def close(self) -> None:
         self._socket.close()
@@ -146,7 +146,7 @@ class TlsConnection(Connection):
         """What the library has read already counts; so does anything on the wire, be it only the end."""
         if self._socket.pending():
             return True
-        return bool(select.select([self._socket], [], [], 0)[0])
+        return super().is_readable()
 
 
 def connected(

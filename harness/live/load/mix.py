@@ -38,4 +38,4 @@ class Steps:
         self._draw = draw
 
     def one(self) -> str:
-        return self._draw.choices(self._names, cum_weights=self._cumulated)[0]
+        return self._names[bisect_left(self._cumulated, self._draw.random() * self._cumulated[-1])]

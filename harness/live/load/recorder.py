@@ -29,9 +29,9 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """Rows of one worker. `on_request` is told of every request (Locust's own statistics)."""
+    """Rows of one worker. `on_request` is told of every request, where somebody looks at Locust's own statistics."""
 
-    def __init__(self, sink: Sink, on_request: Callable[[Request], None]) -> None:
+    def __init__(self, sink: Sink, on_request: Callable[[Request], None] | None = None) -> None:
         self._sink = sink
         self._on_request = on_request
 
@@ -48,7 +48,8 @@ class Recorder:
 
     def request(self, row: Request, *, now: bool = False) -> None:
         self.append(row, now=now)
-        self._on_request(row)
+        if self._on_request is not None:
+            self._on_request(row)
 
     def close(self) -> None:
         try:

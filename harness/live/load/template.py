@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import jmespath
@@ -33,7 +34,7 @@ class Template:
 
 def in_json(value: str) -> str:
     """A value as it stands between the quotes of a JSON text."""
-    return json.dumps(value)[1:-1]
+    return encode_basestring_ascii(value)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def main() -> int:
     share = Share.parsed(arguments.worker)
     plan = Plan.model_validate_json(arguments.plan.read_bytes())
     environment = environment_for(plan, arguments.host)
-    recorder = Recorder(RowWriter(arguments.events), lambda row: told(environment, row))
+    recorder = Recorder(RowWriter(arguments.events))
     generator = Generator(plan, share, recorder, name=f"load-{share.index}", host=arguments.host)
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, generator.stop, "stopped")

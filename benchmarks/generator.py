@@ -1,0 +1,265 @@
+"""What a request costs the load generator: ours with its recording against plain Locust and other load tools.
+
+Every tool sends the same POST with a JSON body over 16 connections to one C server that is no bottleneck, on a core of
+its own where the machine has two. CPU a request is the difference between a long and a short run of the whole process,
+so that start-up (importing Locust takes longer than 10,000 requests) is not in it. Runs alternate; medians are told.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.rows import Row
+from harness.clock import NS_PER_MS, monotonic_ns
+from harness.live.prepare import this_machine
+from harness.plan import Plan
+from harness.scenario import Scenario
+from harness.target import Target
+
+HERE = Path(__file__).parent
+CONNECTIONS = 16
+ROUNDS = 3
+SHORT, LONG = 2_000, 22_000
+PACE_PER_S = 500
+PACED_SHORT, PACED_LONG = 500, 4_000
+RUN_TIMEOUT_S = 180
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds (user + system) and wall seconds of one run of a whole process."""
+
+    cpu_s: float
+    wall_s: float
+
+
+class Tool(Protocol):
+    """One way to send `count` requests; returns what the process cost."""
+
+    def __call__(self, port: int, count: int, folder: Path) -> Cost: ...
+
+
+def run() -> Iterator[Row]:
+    tools = {name: tool for name, (program, tool) in TOOLS.items() if program is None or shutil.which(program)}
+    with tempfile.TemporaryDirectory() as place, server(Path(place)) as port:
+        costs = {name: [one(tool, port, Path(place)) for _ in range(ROUNDS)] for name, tool in tools.items()}
+        paced = [one(ours_paced, port, Path(place), PACED_SHORT, PACED_LONG) for _ in range(ROUNDS)]
+        throughput = [one(constant_throughput, port, Path(place), PACED_SHORT, PACED_LONG) for _ in range(ROUNDS)]
+        lags = [lag_p99_ms(Path(place), port) for _ in range(ROUNDS)]
+    cpu_us = {name: statistics.median(cost.cpu_s for cost in told) * 1e6 for name, told in costs.items()}
+    for name, told in costs.items():
+        yield Row(f"{name}_cpu_us_per_request", cpu_us[name], "us", ROUNDS, None, "lower")
+        rate = statistics.median(1 / cost.wall_s for cost in told)
+        yield Row(f"{name}_requests_per_s", rate, "1/s", ROUNDS, None, "higher", "at saturation, one core")
+    yield ratio("generator_cpu_over_fasthttpuser", cpu_us, "fasthttpuser", 0.40)
+    yield ratio("generator_cpu_over_httpuser", cpu_us, "httpuser", None)
+    yield ratio("generator_cpu_over_k6", cpu_us, "k6", 1.0)
+    yield ratio("generator_cpu_over_vegeta", cpu_us, "vegeta", None)
+    medians = [statistics.median(cost.cpu_s for cost in told) for told in (paced, throughput)]
+    yield Row("paced_500_over_constant_throughput", medians[0] / medians[1], "x", ROUNDS, 1.1, "lower")
+    yield Row("lag_p99_ms_at_500", statistics.median(lags), "ms", ROUNDS, 3.0, "lower")
+
+
+def ratio(name: str, cpu_us: Mapping[str, float], other: str, goal: float | None) -> Row:
+    if other not in cpu_us:
+        return Row(name, math.nan, "x", 0, goal, "lower", f"{other} is not installed")
+    return Row(name, cpu_us["ours"] / cpu_us[other], "x", ROUNDS, goal, "lower")
+
+
+def one(tool: Tool, port: int, place: Path, short: int = SHORT, long: int = LONG) -> Cost:
+    """What one more request costs: a long run less a short one, divided by the requests between them."""
+    few, many = (tool(port, count, Path(tempfile.mkdtemp(dir=place))) for count in (short, long))
+    more = long - short
+    return Cost((many.cpu_s - few.cpu_s) / more, (many.wall_s - few.wall_s) / more)
+
+
+@contextmanager
+def server(place: Path) -> Iterator[int]:
+    """The C server, compiled now, on the last core."""
+    binary = place / "server"
+    subprocess.run(["cc", "-O2", "-o", binary, HERE / "generator_server.c"], check=True)
+    core = max(os.sched_getaffinity(0))
+    process = subprocess.Popen([*on_core(core), str(binary)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def on_core(core: int) -> list[str]:
+    return ["taskset", "-c", str(core)] if shutil.which("taskset") else []
+
+
+def cost_of(argv: list[str], *, stdin: str | None = None, env: Mapping[str, str] | None = None) -> Cost:
+    """Run a generator to its end on the first core."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [*on_core(min(os.sched_getaffinity(0))), *argv],
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
+        text=True,
+    )
+    if stdin and process.stdin:
+        process.stdin.write(stdin)
+        process.stdin.close()
+    usage = ended(process, argv[0])
+    if process.returncode:
+        raise RuntimeError(f"{argv[0]} ended with code {process.returncode}")
+    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun)
+
+
+def ended(process: subprocess.Popen[str], name: str) -> resource.struct_rusage:
+    """Wait for the end, at most `RUN_TIMEOUT_S`; what the process has used."""
+    deadline = time.monotonic() + RUN_TIMEOUT_S
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return usage
+        if time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise RuntimeError(f"{name} did not end within {RUN_TIMEOUT_S} s")
+        time.sleep(0.02)
+
+
+def plan(count: int, rate_per_s: float | None) -> Plan:
+    """A few tenants, then `count` operations of theirs, as the load engine does them."""
+    operations = {"steps": {"write": 1}, "count": count, "users": CONNECTIONS, "when": "after", "zipf_exponent": 0}
+    write = {"method": "POST", "path": "/write/{tenant_id}", "body": {"email": "{email}", "value": "{canary}"}}
+    register = {"method": "POST", "path": "/register", "ok": [200], "save": {"tenant_id": "id"}}
+    load = {"registrations": CONNECTIONS, "users": CONNECTIONS, "operations": {**operations, "rate_per_s": rate_per_s}}
+    return Plan(
+        harness_version="0",
+        run_id="bench",
+        created_at="2026-01-01T00:00:00+00:00",
+        origin_ns=monotonic_ns(),
+        seed=1,
+        stack="external",
+        scenario_file="",
+        target_file="",
+        scenario=Scenario.model_validate({"name": "bench", "proves": "cost", "load": load}),
+        target=Target.model_validate(
+            {
+                "name": "bench",
+                "database": {"tenant": "t", "tenant_pattern": "t"},
+                "health": {"check": "/"},
+                "steps": {"register": register, "login": write, "write": write},
+            }
+        ),
+        machine=this_machine(),
+    )
+
+
+def ours(port: int, count: int, folder: Path, rate_per_s: float | None = None) -> Cost:
+    """The load worker as `harness run` starts it: flows, deadlines, intents, one row for each request."""
+    (folder / "plan.json").write_text(plan(count, rate_per_s).model_dump_json())
+    argv = [sys.executable, "-m", "harness.live.load.worker", "--plan", str(folder / "plan.json"), "--worker", "0/1"]
+    return cost_of([*argv, "--events", str(folder / "load-0.jsonl"), "--host", f"127.0.0.1:{port}"])
+
+
+def ours_paced(port: int, count: int, folder: Path) -> Cost:
+    return ours(port, count, folder, PACE_PER_S)
+
+
+def lag_p99_ms(place: Path, port: int) -> float:
+    """How much later than intended operations began at 500/s: exact, from the rows."""
+    folder = Path(tempfile.mkdtemp(dir=place))
+    ours_paced(port, PACED_LONG, folder)
+    rows = [json.loads(line) for line in (folder / "load-0.jsonl").read_text().splitlines()]
+    late = sorted(row["start_ns"] - row["intended_ns"] for row in rows if row.get("step") == "write")
+    return late[math.ceil(0.99 * len(late)) - 1] / NS_PER_MS
+
+
+def locust(user_class: str, port: int, count: int, *, users: int = CONNECTIONS, pace: float = 0) -> Cost:
+    argv = [sys.executable, "-m", "locust", "-f", str(HERE / "generator_locustfile.py"), "--headless", "--only-summary"]
+    argv += ["-u", str(users), "-r", str(users), "-H", f"http://127.0.0.1:{port}"]
+    return cost_of(argv, env={"LIMIT": str(count), "USER_CLASS": user_class, "PACE": str(pace)})
+
+
+def fasthttpuser(port: int, count: int, folder: Path) -> Cost:
+    return locust("fast", port, count)
+
+
+def httpuser(port: int, count: int, folder: Path) -> Cost:
+    return locust("http", port, count)
+
+
+def constant_throughput(port: int, count: int, folder: Path) -> Cost:
+    return locust("fast", port, count, users=50, pace=PACE_PER_S / 50)
+
+
+def k6(port: int, count: int, folder: Path) -> Cost:
+    script = folder / "k6.js"
+    script.write_text(
+        "import http from 'k6/http'; import exec from 'k6/execution';\n"
+        f"export const options = {{ scenarios: {{ a: {{ executor: 'shared-iterations', vus: {CONNECTIONS}, "
+        f"iterations: {count} }} }} }};\n"
+        "export default function () { const i = exec.scenario.iterationInTest;\n"
+        f"http.post('http://127.0.0.1:{port}/write/one', "
+        "JSON.stringify({ email: `t${i}@tenants.example.com`, value: `canary-${i}` }),"
+        " { headers: { 'Content-Type': 'application/json' } }); }\n"
+    )
+    return cost_of(["k6", "run", "--quiet", "--no-usage-report", str(script)])
+
+
+def vegeta(port: int, count: int, folder: Path) -> Cost:
+    """Its rate is without limit over 16 workers; it can't count, so it is given as many targets as it may send."""
+    targets = "".join(
+        json.dumps({"method": "POST", "url": f"http://127.0.0.1:{port}/write/one", "body": "eyJhIjoxfQ=="}) + "\n"
+        for _ in range(count)
+    )
+    file = folder / "targets.json"
+    file.write_text(targets)
+    argv = ["vegeta", "attack", "-format=json", "-lazy", "-rate=0", f"-max-workers={CONNECTIONS}", "-duration=0"]
+    return cost_of([*argv, f"-targets={file}", f"-output={folder / 'out.bin'}"])
+
+
+def oha(port: int, count: int, folder: Path) -> Cost:
+    argv = ["oha", "-n", str(count), "-c", str(CONNECTIONS), "--no-tui", "-m", "POST", "-d", '{"a":1}']
+    return cost_of([*argv, f"http://127.0.0.1:{port}/write/one"])
+
+
+def wrk(port: int, count: int, folder: Path) -> Cost:
+    """It only knows durations: its CPU is divided by what it says it has sent."""
+    script = folder / "post.lua"
+    script.write_text(
+        'wrk.method = "POST"\nwrk.body = "{\\"a\\":1}"\nwrk.headers["Content-Type"] = "application/json"\n'
+    )
+    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d2s", "-s", str(script), f"http://127.0.0.1:{port}/write/one"]
+    begun = time.perf_counter()
+    done = subprocess.Popen([*on_core(min(os.sched_getaffinity(0))), *argv], stdout=subprocess.PIPE, text=True)
+    assert done.stdout is not None
+    told = done.stdout.read()
+    usage = ended(done, "wrk")
+    sent = next(int(line.split()[0]) for line in told.splitlines() if "requests in" in line)
+    return Cost((usage.ru_utime + usage.ru_stime) * count / sent, (time.perf_counter() - begun) * count / sent)
+
+
+TOOLS: dict[str, tuple[str | None, Tool]] = {
+    "ours": (None, ours),
+    "fasthttpuser": (None, fasthttpuser),
+    "httpuser": (None, httpuser),
+    "k6": ("k6", k6),
+    "vegeta": ("vegeta", vegeta),
+    "oha": ("oha", oha),
+    "wrk": ("wrk", wrk),
+}
