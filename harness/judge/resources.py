@@ -22,6 +22,8 @@ from harness.record.schema import Process, Redis, Role
 KIB = 1024
 MEMORY_SLACK_KIB = 1024
 UNITS_SLACK = 3
+# Thread pools fill with the first requests: Python's and libuv's own take 32 and 4, others a few.
+THREADS_SLACK = 40
 NEARLY_ALL = 0.9
 SYSTEM_ROLES = "pg_"
 
@@ -80,6 +82,7 @@ def resources(record: Record) -> list[Finding]:
             samples=[(row.at_ns, row.threads) for row in processes if row.threads is not None],
             looked=bool(processes),
             services=("backend",),
+            slack=THREADS_SLACK,
         ),
         Level(
             name="redis_keys_growth",

@@ -191,13 +191,21 @@ class World:
     @asynccontextmanager
     async def served(self, **changes: object) -> AsyncIterator[tuple[Api, Backend]]:
         """A backend in this process, started and ready."""
+        async with self.starting(**changes) as (api, backend):
+            await wait_until(lambda: backend.is_started, what="the backend to start", timeout_s=20)
+            yield api, backend
+
+    @asynccontextmanager
+    async def starting(self, **changes: object) -> AsyncIterator[tuple[Api, Backend]]:
+        """A backend in this process, which may not be ready yet."""
         app = make_app(backend_settings.from_environment(self.environment(**changes)))
         backend: Backend = app.state.backend
         transport = httpx.ASGITransport(app)
-        async with app.router.lifespan_context(app):
-            await wait_until(lambda: backend.is_started, what="the backend to start", timeout_s=20)
-            async with httpx.AsyncClient(transport=transport, base_url="http://backend", timeout=60) as http:
-                yield Api(http), backend
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://backend", timeout=60) as http,
+        ):
+            yield Api(http), backend
 
     @asynccontextmanager
     async def process(self, **changes: object) -> AsyncIterator[Process]:

@@ -17,6 +17,8 @@ from harness.live.stack import Capability, Service
 class Chosen(Poisoned):
     """Seen once it has hit somebody; until then it lies in wait."""
 
+    seen_by = "the proxy's ledger names it at a connection that it hit"
+
     @property
     def needs(self) -> frozenset[tuple[Service, Capability]]:
         return frozenset({(self.service, Capability.EDGE), (Service.PROXY, Capability.PROXY_EXTENSIONS)})

@@ -213,6 +213,7 @@ class Conductor:
         occurrence = active.occurrence
         if occurrence.fault not in self._active:
             return False
+        self._say(occurrence, "healing")
         try:
             async with self._hands[active.fault.service], asyncio.timeout(HEAL_TIMEOUT_S):
                 await active.fault.heal(active.ground)

@@ -17,6 +17,8 @@ MS_PER_S = 1000
 class Slow(Poisoned):
     """Every answer is late."""
 
+    seen_by = "a client's question through the edge is answered, and at least that late"
+
     latency_ms: int = option(200, "added to every answer", least=1, most=60_000)
     jitter_ms: int = option(0, "the latency varies by up to so much, either way", least=0, most=60_000)
 
@@ -35,6 +37,8 @@ class Slow(Poisoned):
 class Silent(Poisoned):
     """Whatever is sent disappears, both ways; nothing is refused and nothing ends."""
 
+    seen_by = "a client's question through the edge gets no answer for a second, and no end"
+
     def toxics(self) -> tuple[Toxic, ...]:
         return toxic("timeout", "upstream", timeout=0), toxic("timeout", "downstream", timeout=0)
 
@@ -46,6 +50,7 @@ class Silent(Poisoned):
 class Reset(Poisoned):
     """Connections are reset by the first answer."""
 
+    seen_by = "a client's connection through the edge ends without an answer"
     after_ms: int = option(0, "how long after the first data", least=0, most=60_000)
 
     @property
@@ -62,6 +67,8 @@ class Reset(Poisoned):
 @dataclass(kw_only=True)
 class Narrow(Poisoned):
     """Little fits through, both ways. Seen by a question of some size that takes as long as it must."""
+
+    seen_by = "a client's question of 8 kB through the edge takes as long as it must"
 
     padding_bytes: ClassVar[int] = 8000
     rate_kb_s: int = option(20, "thousand bytes a second of each connection and direction", least=1, most=1_000_000)

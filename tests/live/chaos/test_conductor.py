@@ -47,6 +47,7 @@ class Made:
     unseen: bool = False
     name = "made.fault"
     text = "a fault of a test"
+    seen_by = "nothing"
     service = Service.REDIS
     needs: frozenset[tuple[Service, Capability]] = frozenset({(Service.REDIS, Capability.KILL)})
 
@@ -128,12 +129,12 @@ def plan(faults: list[dict[str, Any]]) -> Plan:
 
 
 async def test_every_step_of_a_fault_is_a_row(tmp_path: Path) -> None:
-    """Planned, injected, seen, healed, seen healed, in this order."""
+    """Planned, injected, seen, being healed, healed, seen healed, in this order."""
     played = Played(tmp_path, [{"at_s": 0}])
     playing = played.begin()
     await played.until_done("inject made")
     await played.end_load(playing)
-    steps = ("planned", "injected", "seen", "healed", "seen_healed")
+    steps = ("planned", "injected", "seen", "healing", "healed", "seen_healed")
     assert played.states() == [f"made.fault#1 {step}" for step in steps]
 
 

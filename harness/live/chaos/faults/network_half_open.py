@@ -16,6 +16,7 @@ STREAMS: dict[str, Stream] = {"answers": "downstream", "requests": "upstream"}
 class NetworkHalfOpen(Poisoned):
     """With its answers lost, a statement has been done and its client can't know."""
 
+    seen_by = "a client's question through the edge gets no answer for a second, and no end"
     name = "network.half_open"
     text = (
         "One direction of the edge is dead: requests arrive and are done, and their answers never come (or the reverse)"
