@@ -24,6 +24,16 @@ Model = Literal["sequential", "closed", "open"]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
 
 
+def _endpoint(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ValueError("is no HOST:PORT; write e.g. '0.0.0.0:5557'")
+    return text
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
 class Stage(Strict):
     """A stretch of an open arrival schedule: the rate goes linearly from the last stage's to `rate_per_s`."""
 
@@ -60,6 +70,11 @@ class Load(Strict):
     rate_per_s: Rate | None = None
     stages: list[Stage] = Field([])
     processes: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=0, le=64)] = Field(
+        0, description="wait for that many `harness worker`s of other machines instead of starting processes here"
+    )
+    listen: Endpoint = Field("127.0.0.1:5557", description="where those workers find this run's Locust master")
+    web: Endpoint | None = Field(None, description="where Locust's own page is served while the load lasts")
     flow: list[str] = Field(["register"], min_length=1, description="steps of the target file, `register` first")
     operations: Operations | None = None
     locustfile: str | None = Field(None, description="an existing Locust file to run instead, beside the scenario file")
@@ -74,6 +89,16 @@ class Load(Strict):
         250, description="p99 lateness above which the run is generator-limited"
     )
 
+    @property
+    def has_master(self) -> bool:
+        """Whether a Locust master leads the load; its page needs one too."""
+        return bool(self.workers or self.web)
+
+    @property
+    def generators(self) -> int:
+        """How many workers divide the load, each with a file of rows of its own."""
+        return self.workers or self.processes
+
     @model_validator(mode="before")
     @classmethod
     def _another_end_replaces_the_default_number(cls, tables: Any) -> Any:
@@ -87,10 +112,10 @@ class Load(Strict):
     def _arrival_is_said_once(self) -> Self:
         if not self.flow[0].startswith("register") and self.locustfile is None:
             raise ValueError("flow must begin with 'register' (or a step 'register_...'); put it first")
-        if self.model == "sequential" and self.processes > 1:
+        if self.model == "sequential" and self.generators > 1:
             raise ValueError("sequential is one registration after another; set processes = 1 or model = 'closed'")
-        if self.model == "closed" and self.locustfile is None and self.users < self.processes:
-            raise ValueError(f"{self.processes} processes have only {self.users} users; raise users or lower processes")
+        if self.model == "closed" and self.locustfile is None and self.users < self.generators:
+            raise ValueError(f"{self.generators} workers have only {self.users} users; raise users or lower processes")
         if self.model == "open" and self.rate_per_s is None and not self.stages:
             raise ValueError("an open model needs a rate; set rate_per_s or [[load.stages]]")
         if self.rate_per_s is not None and self.stages:
