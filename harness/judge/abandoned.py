@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from harness.clock import NS_PER_S
 from harness.judge.history import active_databases, failed_tenants
@@ -65,12 +66,15 @@ class Flights:
     """Which requests of a tenant were in flight when. One without an answer counts as in flight for ever after."""
 
     def __init__(self, record: Record) -> None:
-        frame = record.requests
-        self._groups = {str(tenant): rows for tenant, rows in frame.groupby("tenant", observed=True)}
+        self._frame = record.requests[["outcome", "start_ns", "end_ns"]]
+        self._places = record.requests.groupby("tenant", observed=True).indices
+
+    def _rows(self, tenant: str | None) -> pd.DataFrame | None:
+        return self._frame.iloc[self._places[tenant]] if tenant in self._places else None
 
     def at(self, tenant: str | None, at_ns: int) -> int:
         """How many, at a moment; those that ended just before still count, since their connection may still be held."""
-        rows = self._groups.get(tenant or "")
+        rows = self._rows(tenant)
         if rows is None:
             return 0
         ended = (rows["end_ns"] + STILL_HELD_NS < at_ns) & (rows["outcome"] != "unknown")
@@ -78,7 +82,7 @@ class Flights:
 
     def most(self, tenant: str | None) -> int:
         """The most at once, over the run."""
-        rows = self._groups.get(tenant or "")
+        rows = self._rows(tenant)
         if rows is None:
             return 0
         begins = np.sort(rows["start_ns"].to_numpy())

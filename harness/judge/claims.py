@@ -14,14 +14,14 @@ def quiet(record: Record) -> Statistics | None:
     until_ns, since_ns = rest_ended(record), phase_began(record, "settle")
     if since_ns is None:
         return None
-    samples = [row for row in record.rows(Statistics) if since_ns <= row.at_ns < until_ns]
-    return samples[-1] if samples else None
+    last = record.last(Statistics, before_ns=until_ns)
+    return last if last is not None and last.at_ns >= since_ns else None
 
 
 def claims(record: Record) -> list[Statistics]:
-    """Every sample before the final read."""
+    """Every sample before the final read, without its list of tenants."""
     until_ns = rest_ended(record)
-    return [row for row in record.rows(Statistics) if row.at_ns < until_ns]
+    return [row for row in record.scalars(Statistics) if row.at_ns < until_ns]
 
 
 def lacking(record: Record) -> str:

@@ -65,8 +65,9 @@ def slots_exhausted(record: Record) -> list[Finding]:
     told = [Evidence(text=line[:200], source="logs/postgres.log") for line in logged or []]
     refused = [row for row in record.rows(Gap) if row.source == "postgres" and NO_SLOT.search(row.error)]
     told += [Evidence(text=row.error[:200], source="observe.jsonl", at_ns=row.at_ns) for row in refused]
-    errors = record.requests["error"].astype(str)
-    answered = record.requests[errors.str.contains(NO_SLOT)]
+    errors = record.requests["error"]
+    telling = [text for text in errors.cat.categories if NO_SLOT.search(str(text))]
+    answered = record.requests[errors.isin(telling)]
     told += [
         Evidence(text=f"answered to {tenant}: {str(error)[:160]}", source="load", at_ns=int(at_ns), tenant=str(tenant))
         for tenant, error, at_ns in answered[["tenant", "error", "end_ns"]].itertuples(index=False)

@@ -3,8 +3,9 @@
 A pool that fills, a thread pool that warms up or a cache that reaches its limit grow too, and then stop. So growth is
 only called that when all of this holds: the slope's interval lies above zero, the level rises from each quarter of the
 registrations to the next, none of these rises is less than a quarter of their mean, and all of them together are more
-than `slack`. Else the value is 0, and the interval tells what was seen. Only the longest stretch without a fault on the
-service in question is looked at, since a restart resets everything.
+than `slack`. Else the value is 0, and the interval tells what was seen. What there is before the first registration
+does not count: pools are empty then, and fill with the first work, whatever comes later. Only the longest stretch
+without a fault on the service in question is looked at, since a restart resets everything.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Growth:
 
 def growth(series: Series, *, slack: float) -> Growth | None:
     """The growth in a series; null where it spans fewer than `REGISTRATIONS_MIN` registrations."""
-    x, y = _lowest(series)
+    x, y = _lowest(_at_work(series))
     if len(x) < 3 or x[-1] - x[0] < REGISTRATIONS_MIN:
         return None
     slope, low, high = _slope(x, y)
@@ -78,6 +79,11 @@ def longest_stretch(broken: Sequence[Window], until_ns: int) -> tuple[int, int]:
             best = (begin_ns, end_ns)
         begin_ns = span_end + RECOVERED_NS
     return best
+
+
+def _at_work(series: Series) -> Series:
+    begun = series.registrations > 0
+    return Series(registrations=series.registrations[begun], levels=series.levels[begun])
 
 
 def _lowest(series: Series) -> tuple[Values, Values]:

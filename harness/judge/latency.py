@@ -45,7 +45,7 @@ MEASURES = (
 
 def latency(record: Record) -> list[Finding]:
     """Every step's latency over the whole run, and where there were faults before, during and after them."""
-    frame = record.requests
+    frame = record.requests[["step", "outcome", "intended_ns", "start_ns", "end_ns"]]
     limit = limited(record)
     missing = [limit] if limit else []
     return [

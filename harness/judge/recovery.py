@@ -45,7 +45,7 @@ def time_to_recover(record: Record) -> list[Finding]:
 
 def _steps_after(record: Record, window: Window) -> Iterator[tuple[float, str, bool]]:
     """Seconds to the first success of each step, what is to be told of it, and whether it came at all."""
-    frame = record.requests
+    frame = record.requests[["step", "outcome", "start_ns", "end_ns"]]
     worked = set(frame.loc[(frame["end_ns"] < window.begin_ns) & (frame["outcome"] == "ok"), "step"].astype(str))
     later = [other.begin_ns for other in windows(record) if other.begin_ns > window.end_ns]
     after = frame[(frame["start_ns"] >= window.end_ns) & (frame["start_ns"] < min(later, default=2**62))]
@@ -101,7 +101,7 @@ def stale_pool(record: Record) -> list[Finding]:
 def _away_under_load(record: Record, broken: Sequence[Window]) -> dict[str, str]:
     """Tenants whose every request since some time after the last healing failed, while others succeeded."""
     since_ns = max(window.end_ns for window in broken) + GRACE_NS
-    frame = record.requests
+    frame = record.requests[["tenant", "outcome", "status", "start_ns", "end_ns"]]
     after = frame[frame["start_ns"] >= since_ns]
     if not (after["outcome"] == "ok").any():
         return {}

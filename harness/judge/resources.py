@@ -22,6 +22,10 @@ from harness.record.schema import Process, Redis, Role
 KIB = 1024
 MEMORY_SLACK_KIB = 1024
 UNITS_SLACK = 3
+# Thread pools fill with the first requests: Python's and libuv's own take 32 and 4, others a few.
+THREADS_SLACK = 40
+# So do pools of connections that all tenants share, as far as the load asks for.
+POOLS_SLACK = 10
 NEARLY_ALL = 0.9
 SYSTEM_ROLES = "pg_"
 
@@ -56,6 +60,7 @@ def resources(record: Record) -> list[Finding]:
             samples=others,
             looked=len(record.connections) > 0,
             services=("postgres", "backend", "network"),
+            slack=POOLS_SLACK,
         ),
         Level(
             name="redis_clients_growth",
@@ -64,6 +69,7 @@ def resources(record: Record) -> list[Finding]:
             samples=[(row.at_ns, len(row.clients)) for row in redis],
             looked=bool(record.rows(Redis)),
             services=("redis", "backend", "network"),
+            slack=POOLS_SLACK,
         ),
         Level(
             name="descriptor_growth",
@@ -80,6 +86,7 @@ def resources(record: Record) -> list[Finding]:
             samples=[(row.at_ns, row.threads) for row in processes if row.threads is not None],
             looked=bool(processes),
             services=("backend",),
+            slack=THREADS_SLACK,
         ),
         Level(
             name="redis_keys_growth",

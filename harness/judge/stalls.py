@@ -17,7 +17,7 @@ from harness.clock import NS_PER_MS
 from harness.judge.making import counted
 from harness.judge.model import Evidence, Finding
 from harness.judge.registrations import registering
-from harness.judge.windows import merged, phase_began, windows
+from harness.judge.windows import merged, overlaps, phase_began, windows
 from harness.record.reader import Record
 from harness.record.schema import Pulse
 
@@ -35,7 +35,9 @@ def event_loop_blocked(record: Record) -> list[Finding]:
     rows = registering(record)
     busy = merged(zip(rows["start_ns"].tolist(), rows["end_ns"].tolist(), strict=True))
     pulses = [row for row in record.rows(Pulse) if row.what == "live"]
-    beside = [row for row in pulses if any(begin <= _end(row) and row.at_ns < end for begin, end in busy)]
+    begins = np.array([row.at_ns for row in pulses], dtype=np.int64)
+    ends = np.array([_end(row) for row in pulses], dtype=np.int64)
+    beside = [row for row, touched in zip(pulses, overlaps(begins, ends, busy), strict=True) if touched]
     stalls = [span for span in _stalls(record, beside, _least_ns(record, pulses)) if not _excused(record, span)]
     share = sum(end - begin for begin, end in stalls) / max(1, sum(end - begin for begin, end in busy))
     return [
@@ -79,10 +81,8 @@ def _stalls(record: Record, beside: Sequence[Pulse], least_ns: int) -> list[Span
     answered = [_end(row) for row in record.rows(Pulse) if row.status is not None]
     answers = np.sort(np.concatenate([firsts, np.array(answered, dtype=np.int64)]))
     found: list[Span] = []
-    for row in beside:
+    for row in [row for row in beside if _end(row) - row.at_ns >= least_ns]:
         end = _end(row)
-        if end - row.at_ns < least_ns:
-            continue
         inner = answers[(answers > row.at_ns) & (answers < end)]
         edges = np.concatenate([[row.at_ns], inner, [end]])
         longest = int(np.argmax(np.diff(edges)))

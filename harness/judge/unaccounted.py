@@ -9,7 +9,7 @@ not know is unaccounted for as well.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.clock import NS_PER_S
 from harness.judge.abandoned import abandoned
@@ -24,6 +24,7 @@ from harness.record.reader import Record
 from harness.record.schema import Statistics
 
 SKEW_NS = NS_PER_S
+EVERYTHING = ""
 
 
 def unaccounted(record: Record) -> list[Finding]:
@@ -61,32 +62,41 @@ def _of_tenants(record: Record, rest: int) -> list[Life]:
     return [life for life in at_rest(found, rest) if of_tenant(life.database)]
 
 
-def _beyond(record: Record, resting: Sequence[Life], claim: Statistics) -> Iterator[Accused]:
+def _beyond(record: Record, resting: Sequence[Life], claim: Statistics) -> list[Accused]:
     """What the server shows and the target does not claim; of a database the longest unused are taken to be those."""
     settled = [life for life in resting if life.opened_ns < claim.at_ns and life.last_seen_ns >= claim.at_ns - SKEW_NS]
-    reasons = {item.life.pid: item.why for item in abandoned(record).connections}
-    if not claim.tenants:
-        surplus = max(0, len(settled) - (claim.connections_open or 0))
-        for life in sorted(settled, key=lambda item: (item.pid not in reasons, item.used_ns))[:surplus]:
-            yield Accused(
-                life=life, why=reasons.get(life.pid, "the target claims fewer connections"), at_ns=claim.at_ns
-            )
-        return
     claimed = {database_of(record, tenant.tenant_id): tenant.connections or 0 for tenant in claim.tenants}
-    active, failed = active_databases(record), failed_tenants(record)
-    by_database: dict[str, list[Life]] = defaultdict(list)
+    groups: dict[str, list[Life]] = defaultdict(list)
     for life in settled:
-        by_database[life.database].append(life)
-    for database, held in by_database.items():
-        surplus = max(0, len(held) - claimed.get(database, 0))
-        for life in sorted(held, key=lambda item: (item.pid not in reasons, item.used_ns))[:surplus]:
-            why = reasons.get(life.pid) or _why(life, claimed.get(database), active, failed)
-            yield Accused(life=life, why=why, at_ns=claim.at_ns)
+        groups[life.database if claim.tenants else EVERYTHING].append(life)
+    allowed = claimed if claim.tenants else {EVERYTHING: claim.connections_open or 0}
+    surplus = {name: len(held) - allowed.get(name, 0) for name, held in groups.items()}
+    if max(surplus.values(), default=0) <= 0:
+        return []
+    proven = {item.life.pid: item.why for item in abandoned(record).connections}
+    why = Why(record, claimed if claim.tenants else None, proven)
+    return [
+        Accused(life=life, why=why.of(life), at_ns=claim.at_ns)
+        for name, held in groups.items()
+        for life in sorted(held, key=lambda item: (item.pid not in proven, item.used_ns))[: max(0, surplus[name])]
+    ]
 
 
-def _why(life: Life, claimed: int | None, active: frozenset[str] | None, failed: frozenset[str]) -> str:
-    if life.tenant in failed and active is not None and life.database not in active:
-        return "the registration of its tenant failed"
-    if claimed is None:
-        return "its owner is not cached any more (evicted or never counted), and nothing closed it"
-    return f"the target claims {claimed} connections of this tenant"
+class Why:
+    """The reason for which a connection that nobody claims is a leak: what the server proves, else what is claimed."""
+
+    def __init__(self, record: Record, claimed: Mapping[str, int] | None, proven: Mapping[int, str]) -> None:
+        self._active, self._failed = active_databases(record), failed_tenants(record)
+        self._claimed = claimed
+        self._proven = proven
+
+    def of(self, life: Life) -> str:
+        if life.pid in self._proven:
+            return self._proven[life.pid]
+        if life.tenant in self._failed and self._active is not None and life.database not in self._active:
+            return "the registration of its tenant failed"
+        if self._claimed is None:
+            return "the target claims fewer connections"
+        if life.database not in self._claimed:
+            return "its owner is not cached any more (evicted or never counted), and nothing closed it"
+        return f"the target claims {self._claimed[life.database]} connections of this tenant"

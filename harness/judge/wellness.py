@@ -11,7 +11,7 @@ from harness.judge.making import counted
 from harness.judge.model import Evidence, Finding
 from harness.judge.windows import merged, spans
 from harness.record.reader import Record
-from harness.record.schema import Gap, Pulse, Redis, Server
+from harness.record.schema import Gap, Pulse, Redis
 
 NOTICED_WITHIN_NS = 3 * NS_PER_S
 JUST_BEFORE_NS = NS_PER_S
@@ -71,7 +71,7 @@ def _away(record: Record) -> Iterator[tuple[str, int, int]]:
     """Times in which our own probes saw a dependency away, from when the target should have noticed."""
     redis = [(row.at_ns, row.up) for row in record.rows(Redis)]
     postgres = [(row.at_ns, False) for row in record.rows(Gap) if row.source == "postgres"]
-    postgres += [(row.at_ns, True) for row in record.rows(Server)]
+    postgres += [(int(at_ns), True) for at_ns in record.connections["at_ns"].unique()]
     for name, samples in (("Redis", redis), ("Postgres", postgres)):
         for begin, end in merged(_down(sorted(samples))):
             if end - begin > NOTICED_WITHIN_NS:

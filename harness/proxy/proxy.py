@@ -56,11 +56,15 @@ Where = tuple[str, str]
 
 
 class Proxy:
-    """`listen` is where it listens, or would if it were enabled; port 0 becomes the bound port and stays it."""
+    """`place` is where it listens, or would if it were enabled; port 0 becomes the bound port and stays it.
 
-    def __init__(self, plane: Plane, name: str, listen: str, upstream: str) -> None:
+    `listen` is what is told of that: as it was asked for until it is bound.
+    """
+
+    def __init__(self, plane: Plane, name: str, listen: str, place: str, upstream: str) -> None:
         self.name = name
         self.listen = listen
+        self.place = place
         self.upstream = upstream
         self.reactor = plane.reactor
         self.settings = plane.settings
@@ -84,8 +88,8 @@ class Proxy:
     def enable(self) -> None:
         """Raises `Fault` where the address can't be had; nothing is changed then."""
         if self._listener is None:
-            self._listener = Listener(self.reactor, self.listen, self._accept)
-            self.listen = self._listener.address
+            self._listener = Listener(self.reactor, self.place, self._accept)
+            self.listen = self.place = self._listener.address
         self.where = (self.listen, self.upstream)
 
     def disable(self) -> None:
@@ -95,10 +99,10 @@ class Proxy:
             self._listener = None
         self.close_connections()
 
-    def update(self, *, listen: str, upstream: str, enabled: bool) -> None:
+    def update(self, *, listen: str, place: str, upstream: str, enabled: bool) -> None:
         """All of it or, with a `Fault`, nothing."""
-        if listen != self.listen:
-            self._move(listen, enabled=enabled)
+        if place != self.place:
+            self._move(listen, place, enabled=enabled)
         elif upstream != self.upstream:
             self.close_connections()
         self.upstream = upstream
@@ -107,19 +111,19 @@ class Proxy:
         else:
             self.disable()
 
-    def _move(self, listen: str, *, enabled: bool) -> None:
+    def _move(self, listen: str, place: str, *, enabled: bool) -> None:
         """Listen elsewhere, or where that can't be had, where it was; old and new may overlap, so one at a time."""
-        old, was_enabled = self.listen, self.enabled
+        old, was_enabled = (self.listen, self.place), self.enabled
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         self.close_connections()
-        self.listen = listen
+        self.listen, self.place = listen, place
         try:
             if enabled:
                 self.enable()
         except Fault:
-            self.listen = old
+            self.listen, self.place = old
             if was_enabled:
                 self.enable()
             raise

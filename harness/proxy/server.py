@@ -13,7 +13,7 @@ from harness.proxy.proxy import Plane, Proxy
 
 
 class Server:
-    """`listen` addresses come in resolved to `host:port` with a numeric host."""
+    """Wishes come in with their `place`: `listen` with a numeric host."""
 
     def __init__(self, plane: Plane, origin_ns: int) -> None:
         self.proxies: dict[str, Proxy] = {}
@@ -33,7 +33,8 @@ class Server:
     def update(self, name: str, wish: ProxyWish) -> Proxy:
         proxy = self.proxy(name)
         proxy.update(
-            listen=proxy.listen if wish.listen is None else wish.listen,
+            listen=wish.listen or proxy.listen,
+            place=wish.place or proxy.place,
             upstream=proxy.upstream if wish.upstream is None else wish.upstream,
             enabled=proxy.enabled if wish.enabled is None else wish.enabled,
         )
@@ -90,7 +91,7 @@ class Server:
         existing = self.proxies.get(wish.name or "")
         if existing is None:
             return self._put(wish)
-        if (existing.listen, existing.upstream) == (wish.listen, wish.upstream):
+        if (existing.place, existing.upstream) == (wish.place, wish.upstream):
             return existing
         was_enabled = existing.enabled
         existing.disable()
@@ -102,8 +103,8 @@ class Server:
             raise
 
     def _put(self, wish: ProxyWish) -> Proxy:
-        assert wish.name is not None and wish.listen is not None and wish.upstream is not None
-        proxy = Proxy(self._plane, wish.name, wish.listen, wish.upstream)
+        assert wish.name and wish.place and wish.upstream
+        proxy = Proxy(self._plane, wish.name, wish.listen or wish.place, wish.place, wish.upstream)
         if wish.enabled is not False:
             proxy.enable()
         self.proxies[proxy.name] = proxy

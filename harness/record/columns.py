@@ -6,12 +6,16 @@ costs only itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
+
+from harness.record.schema import Row
 
 BLOCK_BYTES = 16 * 1024 * 1024
 
@@ -47,19 +51,44 @@ CONNECTIONS: dict[str, pa.DataType] = {
     "wait_event": pa.string(),
 }
 
-Broken = list[tuple[str, int]]
+ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "str": TEXT, "bool": pa.bool_()}
 
 
-def requests(paths: Sequence[Path]) -> tuple[pa.Table, Broken]:
-    """The requests of all workers' files, and the lines (file, line) that could not be read."""
-    return _read(paths, "request", pa.schema(list(REQUESTS.items())), flattened=lambda table: table)
+def requests(paths: Sequence[Path]) -> tuple[pa.Table, list[tuple[str, int]]]:
+    """The requests of all workers' files, and the lines (file, number from 1) that could not be read."""
+    schema = pa.schema(list(REQUESTS.items()))
+    tables, torn = [_encoded(schema.empty_table())], []
+    for path in paths:
+        for first_line, block in _blocks(path):
+            table, broken = _table(block, "request", schema)
+            tables.append(_encoded(table))
+            torn += [(path.name, first_line + line) for line in broken]
+    return pa.concat_tables(tables).unify_dictionaries(), torn
 
 
-def connections(path: Path) -> tuple[pa.Table, Broken]:
-    """One row for each connection of each `server` row: `at_ns` and the fields of `ServerConnection`."""
+def connections(lines: Iterable[bytes]) -> tuple[pa.Table, list[int]]:
+    """One row for each connection of each `server` line, `at_ns` and the fields of `ServerConnection`; and the lines
+    (from 0) that could not be read."""
     inner = pa.list_(pa.struct(list(CONNECTIONS.items())))
     schema = pa.schema([("at_ns", pa.int64()), ("connections", inner)])
-    return _read([path], "server", schema, flattened=_flattened)
+    tables, torn = [_encoded(_flattened(schema.empty_table()))], []
+    for first_line, block in _joined(lines):
+        table, broken = _table(block, "server", schema)
+        tables.append(_encoded(_flattened(table)))
+        torn += [first_line + line for line in broken]
+    return pa.concat_tables(tables).unify_dictionaries(), torn
+
+
+def scalars(lines: Iterable[bytes], kind: type[Row]) -> Iterator[dict[str, Any]]:
+    """Each line of a kind as the values of its fields that are no lists. What can't be read is left out."""
+    names = [(item.name, ARROW_TYPES[hint]) for item in fields(kind) if (hint := _plain(item)) in ARROW_TYPES]  # type: ignore[arg-type]
+    for _, block in _joined(lines):
+        yield from _table(block, kind.kind, pa.schema(names))[0].to_pylist()
+
+
+def _plain(item: Field[Any]) -> str:
+    """The annotation of a field as it is written, without its null."""
+    return str(item.type).removesuffix(" | None")
 
 
 def _flattened(samples: pa.Table) -> pa.Table:
@@ -69,23 +98,6 @@ def _flattened(samples: pa.Table) -> pa.Table:
     return pa.table({"at_ns": samples["at_ns"].take(pc.list_parent_indices(nested)), **values})
 
 
-def _read(
-    paths: Sequence[Path],
-    kind: str,
-    schema: pa.Schema,
-    *,
-    flattened: Callable[[pa.Table], pa.Table] = lambda table: table,
-) -> tuple[pa.Table, Broken]:
-    """Every block's rows of the kind, text as dictionaries: the same few words come again and again."""
-    tables, broken = [_encoded(flattened(schema.empty_table()))], list[tuple[str, int]]()
-    for path in paths:
-        for first_line, block in _blocks(path, f'{{"kind":"{kind}"'.encode()):
-            table, lines = _table(block, kind, schema)
-            tables.append(_encoded(flattened(table)))
-            broken += [(path.name, first_line + line) for line in lines]
-    return pa.concat_tables(tables).unify_dictionaries(), broken
-
-
 def _encoded(table: pa.Table) -> pa.Table:
     names = [name for name in table.column_names if table.schema.field(name).type == TEXT]
     for name in names:
@@ -93,19 +105,30 @@ def _encoded(table: pa.Table) -> pa.Table:
     return table
 
 
-def _blocks(path: Path, start: bytes) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines that hold rows of the kind, each with the number of its first line."""
-    if not path.exists():
-        return
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines, each with the number of its first one."""
     number = 1
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             block += file.readline()
             if not block.endswith(b"\n"):
                 block = block[: block.rfind(b"\n") + 1]  # A torn last line: the index of lines tells it.
-            if start in block:
+            if block:
                 yield number, block
             number += block.count(b"\n")
+
+
+def _joined(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines put together to blocks, each with the number (from 0) of its first line."""
+    first, held, size = 0, list[bytes](), 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= BLOCK_BYTES:
+            yield first, b"".join(held)
+            first, held, size = first + len(held), [], 0
+    if held:
+        yield first, b"".join(held)
 
 
 def _table(block: bytes, kind: str, schema: pa.Schema) -> tuple[pa.Table, list[int]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from harness.plan import Plan
 from harness.record import columns
@@ -73,6 +74,7 @@ class Record:
         self.plan: Plan = folder.plan()
         self.end: End | None = folder.end()
         self._rows: dict[type[Row], list[Any]] = {}
+        self._scalars: dict[type[Row], list[Any]] = {}
         self._torn_inside: list[Torn] = []
 
     @property
@@ -85,14 +87,19 @@ class Record:
         """One row a request, columns of `columns.REQUESTS`, in order of `start_ns`."""
         table, broken = columns.requests(sorted(self.folder.events.glob("load-*.jsonl")))
         self._torn_inside += [Torn(name, line) for name, line in broken]
-        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
-        return frame.sort_values("start_ns", ignore_index=True)
+        order = pc.sort_indices(table["start_ns"])
+        series = {}
+        for name in table.column_names:  # One after the other, so that no second copy of all of them is ever held.
+            series[name] = table[name].take(order).combine_chunks().to_pandas()
+            table = table.drop_columns([name])
+        return pd.DataFrame(series, copy=False)
 
     @cached_property
     def connections(self) -> pd.DataFrame:
         """Every connection of every `Server` sample: columns of `columns.CONNECTIONS`, in order of `at_ns`."""
-        table, broken = columns.connections(self.folder.events_file("observe"))
-        self._torn_inside += [Torn(name, line) for name, line in broken]
+        places = self._index.places.get(Server.kind, [])
+        table, broken = columns.connections(line for _, line in _lines_at(places))
+        self._torn_inside += [Torn(places[number].path.name, places[number].line) for number in broken]
         frame: pd.DataFrame = table.to_pandas()
         return frame.sort_values("at_ns", ignore_index=True, kind="stable")
 
@@ -102,6 +109,14 @@ class Record:
             found = self._parsed(self._index.places.get(kind.kind, []))
             self._rows[kind] = sorted(found, key=attrgetter("at_ns"))
         return self._rows[kind]
+
+    def scalars(self, kind: type[AnyRow]) -> list[AnyRow]:
+        """All rows of a kind with their lists left empty: for kinds whose lists are long and seldom needed."""
+        if kind not in self._scalars:
+            lines = (line for _, line in _lines_at(self._index.places.get(kind.kind, [])))
+            found = [kind(**values) for values in columns.scalars(lines, kind)]
+            self._scalars[kind] = sorted(found, key=attrgetter("at_ns"))
+        return self._scalars[kind]
 
     def last(self, kind: type[AnyRow], *, before_ns: int | None = None) -> AnyRow | None:
         """The newest row of a kind, read without reading the others; for kinds of which one file has all."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SCENARIO = "phase1"
+DURATION_S = 280.80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ PHASE1 = (
     Reported(metric="Registrations failed", before="", reported=0, finding="registrations_failed"),
     Reported(metric="Backend crashes", before="at the 5th registration", reported=0, finding="crashes"),
     Reported(metric="Health checks failed, of 4", before="none made", reported=0, finding="health_failed"),
-    Reported(metric="Total duration", before="", reported=280.80, unit="s"),
+    Reported(metric="Total duration", before="", reported=DURATION_S, unit="s"),
     Reported(metric="Average registration", before="", reported=14033, unit="ms", finding="register_avg_ms"),
     Reported(metric="Fastest registration", before="", reported=11997, unit="ms", finding="register_min_ms"),
     Reported(metric="Slowest registration", before="", reported=24193, unit="ms", finding="register_max_ms"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -10,10 +12,14 @@ from rich.text import Text
 from harness.gate import Ruling
 from harness.judge.model import Finding, Verdict
 from harness.record.folder import RunFolder
+from harness.report import reference
 from harness.report.figures import figure
 from harness.report.text import clean
 
 WHY_SHOWN = 6
+EVIDENCE_SHOWN = 3
+TENANTS_SHOWN = 8
+TENANTS_NAMED_FROM = 2
 WIDTH_SHOWN = 200
 STYLES = {Ruling.PASS: "bold white on green", Ruling.UNKNOWN: "bold black on yellow", Ruling.FAIL: "bold white on red"}
 PASSED = "every gate held"
@@ -29,7 +35,48 @@ def summary(verdict: Verdict, folder: RunFolder) -> RenderableType:
         lines.append(Text(f"- and {left} more"))
     report = next((folder.path / name for name in ("report.html", "report.md") if (folder.path / name).is_file()), None)
     where = Text.assemble("report  ", (str(report or folder.path), "cyan"))
-    return Group(Text(), badge, Padding(Group(*lines), (0, 0, 1, 1)), Padding(_figures(verdict), (0, 0, 1, 1)), where)
+    parts = [Group(*lines), *_named(verdict), _figures(verdict), *_beside_the_report(verdict)]
+    return Group(Text(), badge, *(Padding(part, (0, 0, 1, 1)) for part in parts), where)
+
+
+def _named(verdict: Verdict) -> list[RenderableType]:
+    """The first facts behind each gate that failed: which tenant, which connection, which request."""
+    lines: list[Text] = []
+    for failed in [item for item in verdict.gates if item.ruling is Ruling.FAIL][:WHY_SHOWN]:
+        finding = verdict.finding(failed.gate.finding, failed.gate.phase)
+        if finding is None or not finding.evidence:
+            continue
+        lines.append(Text(finding.title, style="bold"))
+        lines += [Text(f"  {clean(item.text, WIDTH_SHOWN)}") for item in finding.evidence[:EVIDENCE_SHOWN]]
+        lines += _tenants(finding)
+        left = max(finding.evidence_total, len(finding.evidence)) - EVIDENCE_SHOWN
+        if left > 0:
+            lines.append(Text(f"  and {left} more, in the report", style="dim"))
+    return [Group(*lines)] if lines else []
+
+
+def _tenants(finding: Finding) -> list[Text]:
+    """To whom it happened, the worst hit first: `of t00003 (8), t00001 (7)`."""
+    hit = Counter(item.tenant for item in finding.evidence if item.tenant)
+    if len(hit) < TENANTS_NAMED_FROM:
+        return []
+    named = ", ".join(f"{tenant} ({count})" for tenant, count in hit.most_common(TENANTS_SHOWN))
+    more = f" and {len(hit) - TENANTS_SHOWN} tenants more" if len(hit) > TENANTS_SHOWN else ""
+    return [Text(f"  of {named}{more}")]
+
+
+def _beside_the_report(verdict: Verdict) -> list[RenderableType]:
+    """For a run of the Phase 1 scenario, what the report that it repeats measured on its own machine and backend."""
+    if verdict.facts.scenario != reference.SCENARIO:
+        return []
+    table = Table("metric", "this run", "the Phase 1 report", box=None, pad_edge=False, header_style="dim")
+    for line in reference.PHASE1:
+        if line.finding:
+            shown = _shown(verdict.finding(line.finding))
+            table.add_row(line.metric, shown, figure(line.reported, line.unit))
+    duration = verdict.facts.duration_s
+    table.add_row("Whole run", figure(duration, "s"), figure(reference.DURATION_S, "s"))
+    return [table]
 
 
 def _figures(verdict: Verdict) -> Table:

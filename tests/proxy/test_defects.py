@@ -96,7 +96,7 @@ def test_a_blackholed_upstream_holds_nothing_up(control: Control, strict: Contro
     ("kind", "attributes", "field", "limit"),
     [
         ("slicer", {}, "average_size", "from 1"),
-        ("slicer", {"average_size": 10, "size_variation": 10}, "size_variation", "less than average_size"),
+        ("slicer", {"average_size": 10, "size_variation": 11}, "size_variation", "at most average_size"),
         ("bandwidth", {"rate": -1}, "rate", "from 0"),
         ("latency", {"latency": -1}, "latency", "from 0"),
         ("latency", {"jitter": 2**62}, "jitter", "to 2147483647"),

@@ -47,6 +47,15 @@ def test_a_disabled_proxy_does_not_listen(control: Control) -> None:
     assert answers(split(listen))
 
 
+def test_a_disabled_proxy_tells_its_address_as_it_was_given(control: Control) -> None:
+    """A name is looked up when it is listened on."""
+    body = {"name": "p", "upstream": UPSTREAM, "listen": "localhost:0", "enabled": False}
+    assert control.ask("POST", "/proxies", body, 201)["listen"] == "localhost:0"
+    assert control.ask("GET", "/proxies/p")["listen"] == "localhost:0"
+    listen = control.ask("POST", "/proxies/p", {"enabled": True}, 200)["listen"]
+    assert answers(split(listen))
+
+
 def test_an_empty_listen_binds_loopback(control: Control) -> None:
     """Nobody else on the network can reach a proxy unless that was asked for."""
     shape = control.ask("POST", "/proxies", {"name": "p", "upstream": UPSTREAM}, 201)
@@ -221,6 +230,21 @@ def test_populate_stops_at_a_failure_and_tells_what_is_there(control: Control) -
         answer = control.ask("POST", "/populate", wanted, 500)
     assert [proxy["name"] for proxy in answer["proxies"]] == ["a"]
     assert set(control.ask("GET", "/proxies")) == {"a"}
+
+
+def test_populate_stops_at_an_impossible_address(control: Control) -> None:
+    """Like at any other failure: what comes before it is there."""
+    wanted = [
+        {"name": "a", "upstream": UPSTREAM, "listen": "127.0.0.1:0"},
+        {"name": "b", "upstream": UPSTREAM, "listen": "127.0.0.1:many"},
+    ]
+    assert [proxy["name"] for proxy in control.ask("POST", "/populate", wanted, 500)["proxies"]] == ["a"]
+
+
+def test_every_answer_has_a_number(control: Control) -> None:
+    """Clients quote it when they tell of trouble."""
+    first, second = (control.http.get("/version").headers["x-toxiproxy-request-id"] for _ in range(2))
+    assert first != second
 
 
 def test_reset_enables_and_cleans(control: Control) -> None:

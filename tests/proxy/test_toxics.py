@@ -301,7 +301,9 @@ def test_a_rst_is_passed_on(control: Control) -> None:
     """A client whose server dies hard hears it the same way."""
     with upstream(silent) as server:
         client = connect(control.create(server.address))
+        client.sendall(b"a")
         taken = server.taken()
+        assert receive(taken, 1) == b"a"
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         taken.close()
         assert ends(client) == "rst"

@@ -21,6 +21,7 @@ from harness.proxy.toxics import EXTENSIONS
 VERSION = "2.12.0"
 """The version of the contract that is spoken; clients compare it."""
 
+REQUEST_ID_HEADER = "X-Toxiproxy-Request-Id"
 EXTENSIONS_HEADER = "Fault-Proxy-Extensions"
 EXTENSIONS_TOLD = ",".join(["connections", *(kind.type for kind in EXTENSIONS)])
 ANSWER_TIMEOUT_S = 0.9
@@ -39,6 +40,7 @@ class Api:
         self._reactor = reactor
         self._compat = compat
         self._metrics = metrics
+        self._asked = 0
         self._routes: dict[tuple[str, int], dict[str, Handler]] = {
             ("version", 1): {"GET": self._version},
             ("reset", 1): {"POST": self._reset},
@@ -61,6 +63,11 @@ class Api:
             return Response(405)
         if request.user_agent.startswith("Mozilla/"):
             return Response(403, b"User agent not allowed\n", TEXT)
+        self._asked += 1
+        response = await self._handled(handler, request)
+        return replace(response, headers=(*response.headers, (REQUEST_ID_HEADER, f"{self._asked:020x}")))
+
+    async def _handled(self, handler: Handler, request: Request) -> Response:
         try:
             return await handler(request, request.parts)
         except Fault as fault:
@@ -71,11 +78,15 @@ class Api:
 
     async def populate(self, raw: bytes) -> tuple[list[Shape], Fault | None]:
         """Also what the configuration file goes through."""
+        wishes: list[decode.ProxyWish] = []
+        trouble: Fault | None = None
         try:
-            wishes = [await self._resolved(wish) for wish in decode.proxy_list(raw)]
-        except Fault as fault:
-            return [], fault
-        return await self._ask(lambda: self._populated(wishes))
+            for wish in decode.proxy_list(raw):
+                wishes.append(await self._resolved(wish))
+        except Fault as fault:  # those before it are still to be created
+            trouble = fault
+        shapes, fault_of_one = await self._ask(lambda: self._populated(wishes))
+        return shapes, fault_of_one or trouble
 
     def _populated(self, wishes: list[decode.ProxyWish]) -> tuple[list[Shape], Fault | None]:
         proxies, fault = self._server.populate(wishes)
@@ -147,7 +158,7 @@ class Api:
         return Response(200, await self._ask(self._metrics), "text/plain; version=0.0.4; charset=utf-8")
 
     async def _resolved(self, wish: decode.ProxyWish) -> decode.ProxyWish:
-        return replace(wish, listen=await resolved_listen(wish.listen or "", compat=self._compat))
+        return replace(wish, place=await resolved_listen(wish.listen or "", compat=self._compat))
 
     async def _ask(self, call: Callable[[], T]) -> T:
         """Run `call` between two rounds of the data plane's loop."""

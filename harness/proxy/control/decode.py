@@ -22,10 +22,11 @@ INT64 = range(-(2**63), 2**63)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyWish:
-    """A proxy as a caller describes it; fields that it left out are null."""
+    """A proxy as a caller describes it; fields that it left out are null. `place` is `listen`, resolved."""
 
     name: str | None
     listen: str | None
+    place: str | None = None
     upstream: str | None
     enabled: bool | None
 

@@ -22,8 +22,8 @@ class Slicer(Toxic):
     delay: int = whole()
 
     def mistakes(self) -> list[str]:
-        if self.size_variation and self.size_variation >= self.average_size:
-            return [f"size_variation: {self.size_variation}, must be less than average_size ({self.average_size})"]
+        if self.size_variation > self.average_size:
+            return [f"size_variation: {self.size_variation}, must be at most average_size ({self.average_size})"]
         return []
 
     def pipe(self, line: Line) -> Pipe:
@@ -45,4 +45,4 @@ class Slicer(Toxic):
     def _size(self, line: Line) -> int:
         if not self.size_variation:
             return self.average_size
-        return self.average_size + line.dice.randrange(-self.size_variation, self.size_variation)
+        return max(1, self.average_size + line.dice.randrange(-self.size_variation, self.size_variation))
