@@ -69,7 +69,8 @@ def prove(request: ProofRequest, console: Console) -> int:
     )
     folder.mkdir(parents=True, exist_ok=True)
     paths = write(proof, folder)
-    console.print(table(proof.lines))
+    if console.is_terminal:
+        console.print(table(proof.lines))
     console.print(f"{proof.headline} ({proof.took_s:.0f} s)", highlight=False)
     console.print(f"matrix: {paths[0]}", highlight=False)
     return exit_code(proof)
@@ -77,10 +78,11 @@ def prove(request: ProofRequest, console: Console) -> int:
 
 def said(line: Line, number: int, count: int) -> str:
     """One case's line while the others go on."""
-    what = line.expected or "healthy"
-    return (
-        f"[{number}/{count}] {line.state}: {line.name} in {line.trial}, {what}, {line.took_s:.0f} s {line.why}".rstrip()
-    )
+    catch = line.catch
+    what = f", {line.expected}" if line.expected else ""
+    after = f" {catch.at_s:.1f} s into the load" if catch and catch.at_s is not None else ""
+    why = f"; {line.why}" if line.why else ""
+    return f"[{number}/{count}] {line.state}: {line.name} in {line.trial}{what}{after} ({line.took_s:.0f} s){why}"
 
 
 def exit_code(proof: Proof) -> int:
