@@ -33,7 +33,7 @@ BULK_CONNECTIONS = 16
 BUSY_CONNECTIONS = 50
 IDLE_CONNECTIONS = 2000
 START_TIMEOUT_S = 15.0
-DIRECT, BUILT_IN, TOXIPROXY = "direct", "built-in", "toxiproxy"
+DIRECT, BUILT_IN, WITHOUT_LEDGER, TOXIPROXY = "direct", "built-in", "without ledger", "toxiproxy"
 GB = 1e9
 
 
@@ -72,7 +72,9 @@ def run() -> Iterator[Row]:
         figures: Figures = defaultdict(list)
         for _ in range(ROUNDS):
             for way in ways:
-                _measure(program, way, figures)
+                if way.name != WITHOUT_LEDGER:
+                    _measure(program, way, figures)
+                _measure_churn(program, way, figures)
         for way in ways[1:]:
             figures[way.name, "idle_bytes"].append(_idle_bytes(program, way))
     note = "" if (TOXIPROXY, "rtt_1") in figures else "no toxiproxy-server on the PATH"
@@ -92,6 +94,12 @@ def _measure(program: Path, way: Way, figures: Figures) -> None:
     figures[way.name, "cpu_s_per_gb"].append((way.cpu_s() - before_s) / (received / GB))
 
 
+def _measure_churn(program: Path, way: Way, figures: Figures) -> None:
+    before_s = way.cpu_s()
+    (count,) = _figures(program, "churn", way.port, SECONDS)
+    figures[way.name, "cpu_us_connection"].append((way.cpu_s() - before_s) / count * 1e6)
+
+
 def _rows(figures: Figures, note: str) -> Iterator[Row]:
     def of(way: str, figure: str) -> float:
         return median(figures.get((way, figure)) or [float("nan")])
@@ -106,6 +114,7 @@ def _rows(figures: Figures, note: str) -> Iterator[Row]:
         seen = [f"{way} {of(way, figure):.4g}" for way in (DIRECT, BUILT_IN, TOXIPROXY) if (way, figure) in figures]
         return ", ".join(seen) + f" {unit}" if seen else note
 
+    connection = "cpu_us_connection"
     rtt, busy = "rtt_1", f"rtt_{BUSY_CONNECTIONS}"
     p99 = f"p99_{BUSY_CONNECTIONS}"
     yield Row("proxy_added_rtt_over_toxiproxy_1", added(rtt), "x", ROUNDS, 0.9, "lower", told(rtt, "us"))
@@ -117,6 +126,9 @@ def _rows(figures: Figures, note: str) -> Iterator[Row]:
         "proxy_cpu_per_gb_over_toxiproxy", over("cpu_s_per_gb"), "x", ROUNDS, 0.3, "lower", told("cpu_s_per_gb", "s/GB")
     )
     yield Row("proxy_idle_memory_over_toxiproxy", over("idle_bytes"), "x", 1, 0.1, "lower", told("idle_bytes", "B"))
+    yield Row("proxy_cpu_per_connection", of(BUILT_IN, connection), "us", ROUNDS, None, "lower", told(connection, "us"))
+    ledger_us = of(BUILT_IN, connection) - of(WITHOUT_LEDGER, connection)
+    yield Row("proxy_ledger_cpu_per_connection", ledger_us, "us", ROUNDS, None, "lower")
     yield Row("proxy_idle_connection", of(BUILT_IN, "idle_bytes"), "B", IDLE_CONNECTIONS, None, "lower")
     yield Row("proxy_cpu_per_rtt", of(BUILT_IN, "cpu_us_1"), "us", ROUNDS, None, "lower")
     yield Row("proxy_cpu_per_gb", of(BUILT_IN, "cpu_s_per_gb"), "s", ROUNDS, None, "lower")
@@ -134,9 +146,10 @@ def _ways(stack: ExitStack, program: Path, folder: Path) -> Iterator[Way]:
 
 
 def _servers(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """The built-in proxy runs as in a test run: with its ledger."""
-    ledger = ["--events", str(folder / "proxy.jsonl")]
-    yield BUILT_IN, [sys.executable, "-m", "harness.proxy", "--host", "127.0.0.1", *ledger, "--port"]
+    """The built-in proxy runs as in a test run, with its ledger; the one without shows what that costs."""
+    built_in = [sys.executable, "-m", "harness.proxy", "--host", "127.0.0.1"]
+    yield BUILT_IN, [*built_in, "--events", str(folder / "proxy.jsonl"), "--port"]
+    yield WITHOUT_LEDGER, [*built_in, "--port"]
     if original := shutil.which("toxiproxy-server"):
         yield TOXIPROXY, [original, "-host", "127.0.0.1", "-port"]
 

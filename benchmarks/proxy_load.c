@@ -4,6 +4,7 @@
  *   proxy_load rtt PORT CONNECTIONS SECONDS BYTES     one message in flight a connection; prints
  *                                                     round trips, median and p99 in us
  *   proxy_load bulk PORT CONNECTIONS SECONDS          sends and receives all it can; prints bytes received
+ *   proxy_load churn PORT SECONDS                     connects, one round trip of a byte, closes; prints how often
  *   proxy_load hold PORT CONNECTIONS                  opens them, prints "held", keeps them until stdin ends
  */
 #define _GNU_SOURCE
@@ -165,6 +166,18 @@ static void bulk(int port, int connections, double seconds) {
     printf("%lld\n", received);
 }
 
+static void churn(int port, double seconds) {
+    int64_t end = now_ns() + (int64_t)(seconds * 1e9);
+    long count = 0;
+    for (; now_ns() < end; count++) {
+        int fd = dial(port);
+        fcntl(fd, F_SETFL, 0);
+        if (write(fd, "a", 1) != 1 || read(fd, buffer, 1) != 1) fail("churn");
+        close(fd);
+    }
+    printf("%ld\n", count);
+}
+
 static void hold(int port, int connections) {
     for (int i = 0; i < connections; i++) dial(port);
     puts("held");
@@ -177,6 +190,7 @@ int main(int argc, char **argv) {
     if (argc == 2 && !strcmp(argv[1], "serve")) serve();
     else if (argc == 6 && !strcmp(argv[1], "rtt")) rtt(atoi(argv[2]), atoi(argv[3]), atof(argv[4]), atoi(argv[5]));
     else if (argc == 5 && !strcmp(argv[1], "bulk")) bulk(atoi(argv[2]), atoi(argv[3]), atof(argv[4]));
+    else if (argc == 4 && !strcmp(argv[1], "churn")) churn(atoi(argv[2]), atof(argv[3]));
     else if (argc == 4 && !strcmp(argv[1], "hold")) hold(atoi(argv[2]), atoi(argv[3]));
     else return 2;
     return 0;

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +21,7 @@ from harness.judging import REPORT_FORMATS, judged, report_folder
 from harness.live.dashboard import watching
 from harness.live.prepare import Prepared, RunRequest, StackName, prepare
 from harness.live.run import run
+from harness.report.index import write_index
 from harness.running import EXIT_CODES as BROKEN
 from harness.scenario import Size
 from harness.tomlfile import BadFile, Mistake
@@ -67,10 +66,14 @@ def run_library(request: LibraryRequest, console: Console) -> int:
     for number, each in enumerate(prepared, 1):
         console.rule(f"{each.scenario.name} ({number} of {len(prepared)})", align="left", style="dim")
         outcomes.append(_outcome(each, console))
+        console.print(
+            f"{outcomes[-1].word} after {outcomes[-1].took_s:.0f} s", style=STYLES.get(outcomes[-1].word, "yellow")
+        )
         if outcomes[-1].exit_code == INTERRUPTED:
             break
     console.print(table(outcomes))
-    _written_index(request.out, console)
+    if (index := write_index(request.out)) is not None:
+        console.print(f"index: {index}", markup=False, highlight=False)
     return worst(outcome.exit_code for outcome in outcomes)
 
 
@@ -121,10 +124,3 @@ def _outcome(prepared: Prepared, console: Console) -> Outcome:
         took_s=(monotonic_ns() - begun_ns) / NS_PER_S,
         exit_code=BROKEN.get(ran.reason, RULED[verdict.ruling]),
     )
-
-
-def _written_index(out: Path, console: Console) -> None:
-    """`index.html` beside the runs, where the report half can write one."""
-    if find_spec("harness.report.index") is not None:
-        index = import_module("harness.report.index").write_index(out)
-        console.print(f"index: {index}", markup=False, highlight=False)

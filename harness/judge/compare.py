@@ -41,7 +41,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One finding before and after; `low` and `high` bound the difference of the medians where there are runs enough."""
+    """One finding before and after. `low` and `high` bound the difference of the medians, given runs enough."""
 
     name: str
     title: str

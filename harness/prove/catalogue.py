@@ -38,7 +38,8 @@ class Defect(Strict):
 class Catalogue(Strict):
     """A whole file."""
 
-    env: Annotated[str, Field(min_length=1)] = Field(description="the variable that gives the backend a defect")
+    variable: Annotated[str, Field(min_length=1)] = Field(description="the one that gives the backend a defect")
+    env: dict[str, str] = Field({}, description="what every backend is started with, healthy or not")
     gates: dict[str, GateBound] = Field({}, description="bounds of findings in every trial, besides the defaults")
     trials: dict[str, Trial]
     defects: dict[str, Defect]

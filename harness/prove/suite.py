@@ -72,7 +72,7 @@ class Suite:
             seed=seed,
             over=over,
             target_over=asked.target,
-            env={self.catalogue.env: defect} if defect else {},
+            env={**self.catalogue.env, **({self.catalogue.variable: defect} if defect else {})},
             out=self.out,
         )
 

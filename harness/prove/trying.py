@@ -18,13 +18,14 @@ from harness.judge.model import Finding, GateRuling, Verdict
 from harness.judging import judged
 from harness.live.dashboard import LiveView
 from harness.live.prepare import RunRequest, StackName, prepare
-from harness.live.run import run
+from harness.live.run import Ran, run
 from harness.record.folder import EndReason, RunFolder
 from harness.record.reader import read
 from harness.record.schema import Phase
 from harness.scenario import Size
 
 EVIDENCE_CHARACTERS = 300
+CASE_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def tried(case: Case) -> Tried:
         out=case.out,
         backend_env=case.env,
     )
-    ran = asyncio.run(run(prepare(request), Quiet()))
+    ran = asyncio.run(_within_bounds(request))
     # The parent is told by the same Ctrl-C; between two runs this process only waits.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     verdict = judged(ran.folder)
@@ -112,6 +113,15 @@ def tried(case: Case) -> Tried:
         passed=tuple(ruling.gate.finding for ruling in _ruled(verdict, Ruling.PASS)),
         unknown={ruling.gate.finding: ruling.why for ruling in _ruled(verdict, Ruling.UNKNOWN)},
     )
+
+
+async def _within_bounds(request: RunRequest) -> Ran:
+    """The run, ended in order like an interrupted one when it takes too long."""
+    running = asyncio.create_task(run(prepare(request), Quiet()))
+    await asyncio.wait({running}, timeout=CASE_TIMEOUT_S)
+    if not running.done():
+        running.cancel()
+    return await running
 
 
 def _ruled(verdict: Verdict, ruling: Ruling) -> list[GateRuling]:

@@ -30,6 +30,7 @@ FaultState = Literal[
     "planned",
     "injected",
     "seen",
+    "healing",
     "healed",
     "seen_healed",
     "not_seen",
@@ -63,7 +64,8 @@ class Phase(Row):
 class Fault(Row):
     """A fault changed state. `fault` is the occurrence (`redis.kill#1`), `name` the catalogue's name.
 
-    `injected` is dated to when the injection began, `healed` to when the healing was done; the row comes when it was.
+    `injected` is dated to when the injection began, though its row comes when it succeeded; `healing` is the beginning
+    and `healed` the end of the healing.
     """
 
     kind: ClassVar[str] = "fault"

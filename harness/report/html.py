@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from markupsafe import Markup
@@ -75,7 +75,7 @@ def payload(page: Page) -> dict[str, Any]:
             for id, chart in drawn.items()
         },
         "datasets": datasets,
-        "tenants": [asdict(tenant) for tenant in page.tenants],
+        "tenants": [{item.name: getattr(tenant, item.name) for item in fields(tenant)} for tenant in page.tenants],
     }
 
 

@@ -39,9 +39,8 @@ class LatencySeries:
     histogram: list[Table] = field(default_factory=list)
 
 
-def latency_series(requests: pd.DataFrame) -> LatencySeries:
-    """The series of a run's requests (`Record.requests`)."""
-    frame = measured(requests)
+def latency_series(frame: pd.DataFrame) -> LatencySeries:
+    """The series of a run's requests, `measured`."""
     steps = _steps(frame)
     frame = frame[frame["step"].isin(steps)]
     whole = len(frame) <= POINTS_MAX
@@ -96,8 +95,8 @@ def _stretches(frame: pd.DataFrame) -> Iterator[Table]:
     begin, end = float(frame["t"].min()), float(frame["t"].max())
     width = max((end - begin) / STRETCHES, 1e-3)
     stretch = np.minimum(((frame["t"].to_numpy() - begin) / width).astype(int), STRETCHES - 1)
-    steps, step_names = pd.factorize(frame["step"].astype(object))
-    outcomes, outcome_names = pd.factorize(frame["outcome"].astype(object))
+    steps, step_names = pd.factorize(frame["step"])
+    outcomes, outcome_names = pd.factorize(frame["outcome"])
     key = (steps * len(outcome_names) + outcomes) * STRETCHES + stretch
     ranked = {name: ranks(key, frame[name].to_numpy()) for name in MEASURES}
     for index, group in enumerate(ranked["response"]["key"]):
@@ -113,7 +112,8 @@ def _stretches(frame: pd.DataFrame) -> Iterator[Table]:
 
 def ranks(key: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
     """Count, least, nearest-rank median and 95th percentile, and greatest value of each group of `key`."""
-    order = np.lexsort((values, key))
+    by_value = np.argsort(values)  # then a radix sort, which small keys allow
+    order = by_value[np.argsort(key[by_value].astype(np.int16), kind="stable")]
     keys, sorted_values = key[order], values[order]
     first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.array([], dtype=int)
     count = np.diff(np.r_[first, len(keys)])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from harness.clock import NS_PER_S
@@ -13,6 +14,7 @@ from harness.record.reader import Record
 from harness.record.schema import Closed, Opened, Server, Statistics
 
 Item = TypeVar("Item")
+Changes = list[tuple[float, int]]
 
 POSTGRES_EDGE = "backend-postgres"
 REDIS_EDGE = "backend-redis"
@@ -73,29 +75,37 @@ def thinned(items: list[Item]) -> list[Item]:
     return [item for index, item in enumerate(items) if index % every == 0 or index == len(items) - 1]
 
 
-def by_database(record: Record) -> dict[str, list[tuple[float, int]]]:
+def by_database(record: Record) -> dict[str, Changes]:
     """The server ledger of each tenant database: its count of connections at each change, in order."""
-    pattern = re.compile(record.plan.target.database.tenant_pattern)
-    changes: dict[str, list[tuple[float, int]]] = {}
-    for sample in record.rows(Server):
-        now = Counter(item.database for item in sample.connections if pattern.search(item.database))
-        for database in now.keys() | changes.keys():
-            known = changes.setdefault(database, [])
-            if (known[-1][1] if known else 0) != now[database]:
-                known.append((round(sample.at_ns / NS_PER_S, 3), now[database]))
-    return changes
+    is_tenant = tenant_databases(record)
+    samples = record.rows(Server)
+    return changes(
+        (row.at_ns, Counter(item.database for item in row.connections if is_tenant(item.database))) for row in samples
+    )
 
 
-def by_tenant(record: Record) -> dict[str, list[tuple[float, int]]]:
+def by_tenant(record: Record) -> dict[str, Changes]:
     """The claimed ledger of each tenant (by the target's id): what the target says at each change, in order."""
-    changes: dict[str, list[tuple[float, int]]] = {}
-    for sample in record.rows(Statistics):
-        now = {item.tenant_id: item.connections or 0 for item in sample.tenants}
-        for tenant in now.keys() | changes.keys():
-            known = changes.setdefault(tenant, [])
-            if (known[-1][1] if known else 0) != now.get(tenant, 0):
-                known.append((round(sample.at_ns / NS_PER_S, 3), now.get(tenant, 0)))
-    return changes
+    samples = record.rows(Statistics)
+    return changes((row.at_ns, {item.tenant_id: item.connections or 0 for item in row.tenants}) for row in samples)
+
+
+def changes(samples: Iterable[tuple[int, Mapping[str, int]]]) -> dict[str, Changes]:
+    """From whole counts at each moment to each name's changes; a name that is not told has none."""
+    found: dict[str, Changes] = {}
+    before: Mapping[str, int] = {}
+    for at_ns, now in samples:
+        for name in (now.keys() | before.keys()) if now != before else ():
+            if before.get(name, 0) != now.get(name, 0):
+                found.setdefault(name, []).append((round(at_ns / NS_PER_S, 3), now.get(name, 0)))
+        before = now
+    return found
+
+
+def tenant_databases(record: Record) -> Callable[[str], bool]:
+    """Whether a database is a tenant's; each name is looked at once."""
+    pattern = re.compile(record.plan.target.database.tenant_pattern)
+    return lru_cache(maxsize=None)(lambda name: pattern.search(name) is not None)
 
 
 def _leaks(row: Statistics) -> int | None:
@@ -111,16 +121,16 @@ def _claimed(record: Record) -> Iterator[tuple[float, int]]:
 
 
 def _server(record: Record) -> Iterator[tuple[float, int]]:
-    pattern = re.compile(record.plan.target.database.tenant_pattern)
+    is_tenant = tenant_databases(record)
     for row in record.rows(Server):
-        yield row.at_ns / NS_PER_S, sum(1 for item in row.connections if pattern.search(item.database))
+        yield row.at_ns / NS_PER_S, sum(is_tenant(item.database) for item in row.connections)
 
 
 def _wire(record: Record) -> Iterator[tuple[float, int]]:
     """Connections through the proxy to tenants' databases; to any database where the proxy can't tell which."""
-    pattern = re.compile(record.plan.target.database.tenant_pattern)
+    is_tenant = tenant_databases(record)
     closed = [row for row in record.rows(Closed) if row.proxy == POSTGRES_EDGE]
-    other = {row.connection for row in closed if row.database and not pattern.search(row.database)}
+    other = {row.connection for row in closed if row.database and not is_tenant(row.database)}
     opened = [row for row in record.rows(Opened) if row.proxy == POSTGRES_EDGE and row.upstream_port is not None]
     steps = [(row.at_ns, 1) for row in opened if row.connection not in other]
     known = {row.connection for row in opened}

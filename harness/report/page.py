@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pandas as pd
+from altair.utils.schemapi import debug_mode
 
 from harness import bundled
 from harness.clock import NS_PER_S
@@ -109,7 +110,7 @@ def page(record: Record, verdict: Verdict) -> Page:
         outcomes=_outcomes(record, frame),
         course=when,
         sections=sections(verdict),
-        charts=_charts(record, when, made),
+        charts=_charts(record, frame, when, made),
         configuration=configuration(record),
         files=run_files(record),
         attempts=made,
@@ -129,17 +130,18 @@ def _runs(record: Record, verdict: Verdict) -> list[PastRun]:
     return past_runs(path.parent) or list(filter(None, [past_run(path)]))
 
 
-def _charts(record: Record, when: Course, made: list[Attempt]) -> dict[str, Chart]:
+def _charts(record: Record, frame: pd.DataFrame, when: Course, made: list[Attempt]) -> dict[str, Chart]:
     flow = record.plan.scenario.load.flow
-    all_charts = [
-        glance_chart(when, _stated(record, when)),
-        *latency_charts(latency_series(record.requests), when),
-        *connection_charts(record, when),
-        redis_chart(made, when),
-        registration_chart(record.requests, when, flow),
-        *resource_charts(record, when),
-        lag_chart(record, when),
-    ]
+    with debug_mode(False):  # altair's own check of every part costs a second; the tests make it
+        all_charts = [
+            glance_chart(when, _stated(record, when)),
+            *latency_charts(latency_series(frame), when),
+            *connection_charts(record, when),
+            redis_chart(made, when),
+            registration_chart(record.requests, when, flow),
+            *resource_charts(record, when),
+            lag_chart(record, when),
+        ]
     return {chart.id: chart for chart in all_charts}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from harness.plan import Plan
@@ -26,7 +27,6 @@ TENANTS_MAX = 3_000
 ERROR_SHOWN = 160
 
 RequestRow = tuple[str, float, float, float, str, int | None, str]
-Changes = list[tuple[float, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Tenant:
     slowest_ms: float | None
     requests: list[RequestRow]
     faults: list[str]
-    connections: dict[str, Changes]
+    connections: dict[str, ledgers.Changes]
     log: list[LogLine]
     final: list[str]
 
@@ -92,7 +92,7 @@ def _tenant(
     requests: list[RequestRow],
     course: Course,
     *,
-    connections: dict[str, Changes],
+    connections: dict[str, ledgers.Changes],
     log: list[LogLine],
     final: list[str],
 ) -> Tenant:
@@ -171,13 +171,23 @@ def _shown(frame: pd.DataFrame) -> dict[str, list[RequestRow]]:
 
 
 def _chosen(frame: pd.DataFrame) -> pd.DataFrame:
-    by = "tenant"
-    first = frame[frame.groupby(by, observed=True).cumcount() < FIRST]
-    slowest = frame.sort_values("response", ascending=False)
-    slowest = slowest[slowest.groupby(by, observed=True).cumcount() < SLOWEST]
-    bad = frame[frame["outcome"] != "ok"]
-    bad = bad[bad.groupby(by, observed=True).cumcount() < BAD]
-    return frame.loc[first.index.union(slowest.index).union(bad.index)]
+    """The first, the slowest, and those not ok, of each tenant."""
+    tenants, _ = pd.factorize(frame["tenant"])
+    in_time = np.arange(len(frame))
+    slowest = np.argsort(-frame["response"].to_numpy())
+    bad = np.flatnonzero((frame["outcome"] != "ok").to_numpy())
+    orders = ((in_time, FIRST), (slowest, SLOWEST), (bad, BAD))
+    return frame.iloc[np.unique(np.concatenate([_of_each(tenants, order, count) for order, count in orders]))]
+
+
+def _of_each(groups: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` positions of each group as they come in `order`."""
+    ordered = order[np.argsort(groups[order], kind="stable")]
+    group = groups[ordered]
+    begins = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(group) else group
+    place = np.arange(len(group)) - np.repeat(begins, np.diff(np.r_[begins, len(group)]))
+    chosen: np.ndarray = ordered[place < count]
+    return chosen
 
 
 def _final(record: Record) -> dict[str, list[str]]:

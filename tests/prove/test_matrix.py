@@ -16,7 +16,7 @@ from harness.prove.trying import Fired, Tried
 
 CATALOGUE = Catalogue.model_validate(
     {
-        "env": "DEFECTS",
+        "variable": "DEFECTS",
         "trials": {"calm": {"scenario": "calm.toml"}},
         "defects": {
             "leaky": {"trial": "calm", "finding": "leaks", "also": ["descriptor_growth"], "breaks": "It leaks."},

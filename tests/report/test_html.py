@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import altair as alt
 import pytest
 
 from harness.judge.model import Evidence, Finding
@@ -110,6 +111,12 @@ def test_charts_mark_faults_and_come_with_their_numbers(run: Rendered) -> None:
     for name, chart in charts.items():
         assert not chart["on_time"] or '"name": "faults"' in json.dumps(chart["spec"]), name
     assert run.html.count('class="plot"') == run.html.count('<details class="numbers">') == len(charts)
+
+
+def test_every_chart_is_valid_vega_lite(run: Rendered) -> None:
+    """Altair's own check of each specification, which rendering leaves out for speed."""
+    for chart in run.payload["charts"].values():
+        alt.Chart.from_dict(chart["spec"])
 
 
 def test_a_run_that_recorded_nothing_is_rendered_and_says_so(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report import latency_series as module
-from harness.report.latency_series import latency_series, ranks
+from harness.report.latency_series import MEASURES, latency_series, measured, ranks
 
 
 def requests(count: int, seed: int = 1) -> pd.DataFrame:
@@ -33,7 +32,7 @@ def requests(count: int, seed: int = 1) -> pd.DataFrame:
 
 def test_few_requests_are_shown_one_by_one() -> None:
     """No aggregate where every request can be a point."""
-    series = latency_series(requests(500))
+    series = latency_series(measured(requests(500)))
     assert series.whole
     assert len(series.points) == 500
     assert series.stretches == []
@@ -41,20 +40,20 @@ def test_few_requests_are_shown_one_by_one() -> None:
 
 def test_the_aggregate_counts_every_request_once() -> None:
     """Nothing is lost between the stretches, nor in the distribution, whatever the outcome."""
-    frame = requests(20_000)
+    frame = measured(requests(20_000))
     series = latency_series(frame)
     assert not series.whole
     for outcome in ("ok", "failed"):
         of = (frame["outcome"] == outcome).sum()
         assert sum(row["n"] for row in series.stretches if row["outcome"] == outcome) == of
-        for measure in module.MEASURES:
+        for measure in MEASURES:
             told = [row for row in series.histogram if (row["outcome"], row["measure"]) == (outcome, measure)]
             assert sum(row["n"] for row in told) == of
 
 
 def test_the_worst_and_the_failed_stay_visible() -> None:
     """The slowest request of each step is a point of its own, and the stretches keep the greatest value."""
-    frame = module.measured(requests(20_000))
+    frame = measured(requests(20_000))
     series = latency_series(frame)
     for step in ("register", "read"):
         worst = round(float(frame[frame["step"] == step]["response"].max()), 3)
@@ -79,5 +78,5 @@ def test_percentiles_of_groups_are_nearest_ranks(pairs: list[tuple[int, float]])
 
 def test_no_request_is_no_error() -> None:
     """An empty run has an empty series."""
-    series = latency_series(requests(0))
+    series = latency_series(measured(requests(0)))
     assert (series.n, series.points, series.steps) == (0, [], [])

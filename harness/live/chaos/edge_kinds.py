@@ -7,15 +7,17 @@ from typing import ClassVar
 
 from harness.live.chaos.faults.option import option
 from harness.live.chaos.look import TIMEOUT_S, Look
-from harness.live.chaos.toxics import Poisoned, toxic
+from harness.live.chaos.toxics import Felt, toxic
 from harness.live.stack.edges import Toxic
 
 MS_PER_S = 1000
 
 
 @dataclass(kw_only=True)
-class Slow(Poisoned):
+class Slow(Felt):
     """Every answer is late."""
+
+    seen_by = "a client's question through the edge is answered, and at least that late"
 
     latency_ms: int = option(200, "added to every answer", least=1, most=60_000)
     jitter_ms: int = option(0, "the latency varies by up to so much, either way", least=0, most=60_000)
@@ -32,8 +34,10 @@ class Slow(Poisoned):
 
 
 @dataclass(kw_only=True)
-class Silent(Poisoned):
+class Silent(Felt):
     """Whatever is sent disappears, both ways; nothing is refused and nothing ends."""
+
+    seen_by = "a client's question through the edge gets no answer for a second, and no end"
 
     def toxics(self) -> tuple[Toxic, ...]:
         return toxic("timeout", "upstream", timeout=0), toxic("timeout", "downstream", timeout=0)
@@ -43,9 +47,10 @@ class Silent(Poisoned):
 
 
 @dataclass(kw_only=True)
-class Reset(Poisoned):
+class Reset(Felt):
     """Connections are reset by the first answer."""
 
+    seen_by = "a client's connection through the edge ends without an answer"
     after_ms: int = option(0, "how long after the first data", least=0, most=60_000)
 
     @property
@@ -60,8 +65,10 @@ class Reset(Poisoned):
 
 
 @dataclass(kw_only=True)
-class Narrow(Poisoned):
+class Narrow(Felt):
     """Little fits through, both ways. Seen by a question of some size that takes as long as it must."""
+
+    seen_by = "a client's question of 8 kB through the edge takes as long as it must"
 
     padding_bytes: ClassVar[int] = 8000
     rate_kb_s: int = option(20, "thousand bytes a second of each connection and direction", least=1, most=1_000_000)

@@ -35,7 +35,7 @@ def explained(option: Option) -> str:
 
 def _paragraph(name: str, fault: type[Fault]) -> Text:
     told = Text(name, style="bold").append(f"  ({', '.join(stacks_of(fault_named(name, {})))})", style="not bold dim")
-    told.append(f"\n    {fault.text}", style="not bold")
+    told.append(f"\n    {fault.text}\n    seen when {fault.seen_by}", style="not bold")
     for option in options_of(fault):
         told.append(f"\n      {explained(option)}", style="not bold dim")
     return told

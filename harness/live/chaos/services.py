@@ -33,6 +33,7 @@ def address_of(stack: Stack, service: Service) -> Address:
 class Gone:
     """A service that does not run until it is healed; healing starts it on its old address."""
 
+    seen_by = "a client finds nobody on its address"
     service = Service.REDIS
 
     async def seen(self, ground: Ground) -> bool:
@@ -77,6 +78,7 @@ class Stopped(Gone):
 class Frozen:
     """SIGSTOP to every process: connections are accepted by the kernel, and nobody answers."""
 
+    seen_by = "a client is let in and gets no answer for a second"
     service = Service.REDIS
 
     @property

@@ -137,6 +137,11 @@ class DockerStack:
     def edges(self) -> Edges:
         return self._edges
 
+    @property
+    def images(self) -> Images:
+        """Which images run; the backend's is named once it is known, by `prepare_images` at the latest."""
+        return self._images
+
     async def prepare_images(self) -> None:
         """See that an engine answers and has the images: pulled, built. Quick the second time; `start` does it too."""
         ended = threading.Event()

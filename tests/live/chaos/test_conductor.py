@@ -47,6 +47,7 @@ class Made:
     unseen: bool = False
     name = "made.fault"
     text = "a fault of a test"
+    seen_by = "nothing"
     service = Service.REDIS
     needs: frozenset[tuple[Service, Capability]] = frozenset({(Service.REDIS, Capability.KILL)})
 
@@ -128,12 +129,12 @@ def plan(faults: list[dict[str, Any]]) -> Plan:
 
 
 async def test_every_step_of_a_fault_is_a_row(tmp_path: Path) -> None:
-    """Planned, injected, seen, healed, seen healed, in this order."""
+    """Planned, injected, seen, being healed, healed, seen healed, in this order."""
     played = Played(tmp_path, [{"at_s": 0}])
     playing = played.begin()
     await played.until_done("inject made")
     await played.end_load(playing)
-    steps = ("planned", "injected", "seen", "healed", "seen_healed")
+    steps = ("planned", "injected", "seen", "healing", "healed", "seen_healed")
     assert played.states() == [f"made.fault#1 {step}" for step in steps]
 
 
@@ -144,6 +145,17 @@ async def test_what_overlaps_is_healed_last_first(tmp_path: Path) -> None:
     await played.conductor.before_backend()
     await played.conductor.heal_all()
     assert played.stack.done[3:] == ["heal three", "heal two", "heal one"]
+
+
+async def test_a_healing_is_looked_at_once_nothing_else_hides_it(tmp_path: Path) -> None:
+    """Two faults on one service: whether the first healing worked can only be seen after the second."""
+    played = Played(tmp_path, [{"from_start": True}, {"from_start": True}])
+    await played.conductor.before_backend()
+    await played.conductor.heal_all()
+    told = [state for state in played.states() if state.endswith("healed")]
+    healed, seen = told[:2], told[2:]
+    assert healed == ["made.fault#2 healed", "made.fault#1 healed"]
+    assert seen == ["made.fault#2 seen_healed", "made.fault#1 seen_healed"]
 
 
 async def test_a_failed_injection_is_healed_and_the_others_go_on(tmp_path: Path) -> None:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 from harness.live.chaos.faults.option import option
 from harness.live.chaos.look import Look
-from harness.live.chaos.toxics import Poisoned, toxic, which_edge
+from harness.live.chaos.toxics import Felt, toxic, which_edge
 from harness.live.stack.edges import Stream, Toxic
 
 STREAMS: dict[str, Stream] = {"answers": "downstream", "requests": "upstream"}
 
 
 @dataclass(kw_only=True)
-class NetworkHalfOpen(Poisoned):
+class NetworkHalfOpen(Felt):
     """With its answers lost, a statement has been done and its client can't know."""
 
+    seen_by = "a client's question through the edge gets no answer for a second, and no end"
     name = "network.half_open"
     text = (
         "One direction of the edge is dead: requests arrive and are done, and their answers never come (or the reverse)"

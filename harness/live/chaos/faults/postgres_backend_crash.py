@@ -16,6 +16,7 @@ from harness.live.stack import Capability, Service
 class PostgresBackendCrash:
     """Seen by a bystander: a session that was not the one killed, and has ended all the same."""
 
+    seen_by = "a bystander's session, not the one killed, has ended"
     name = "postgres.backend_crash"
     text = "One server process is killed (SIGKILL); Postgres ends every other session and recovers by itself"
     service = Service.POSTGRES

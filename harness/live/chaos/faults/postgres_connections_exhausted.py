@@ -23,12 +23,14 @@ class PostgresConnectionsExhausted:
     Sessions that are open already go on; whoever needs a new one is refused.
     """
 
+    seen_by = "a new session is refused: too many clients"
     name = "postgres.connections_exhausted"
     text = "Idle sessions take every free connection slot; open sessions go on, new ones are refused"
     service = Service.POSTGRES
     needs = frozenset({(Service.POSTGRES, Capability.POSTGRES_ADMIN)})
     leave: int = option(0, "slots left free", least=0, most=10_000)
     held: list[asyncpg.Connection] = field(default_factory=list, init=False)
+    keeps: bool = field(default=True, init=False)
     filling: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def inject(self, ground: Ground) -> None:
@@ -48,6 +50,8 @@ class PostgresConnectionsExhausted:
         return any(isinstance(probe, asyncpg.TooManyConnectionsError) for probe in probes)
 
     async def heal(self, ground: Ground) -> None:
+        # The flag besides: a driver that swallows the cancellation must not keep the slots taken.
+        self.keeps = False
         if self.filling is not None:
             self.filling.cancel()
             await asyncio.wait([self.filling])
@@ -68,7 +72,7 @@ class PostgresConnectionsExhausted:
         return not any(isinstance(each, BaseException) for each in tried)
 
     async def _keep_full(self, ground: Ground) -> None:
-        while True:
+        while self.keeps:
             if not await self._fill(ground, 1):
                 await asyncio.sleep(REFILL_S)
 

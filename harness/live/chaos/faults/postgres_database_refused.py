@@ -20,6 +20,7 @@ DATABASES = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY datname
 class PostgresDatabaseRefused:
     """`ALTER DATABASE ... ALLOW_CONNECTIONS false`, and the sessions on it are ended: even superusers are refused."""
 
+    seen_by = "a new session on that database is refused"
     name = "postgres.database_refused"
     text = "One tenant's database refuses every connection, and its open sessions are ended"
     service = Service.POSTGRES

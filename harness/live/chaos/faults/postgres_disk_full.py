@@ -20,6 +20,7 @@ SPILLS = "SELECT count(*) FROM (SELECT n FROM generate_series(1, 20000) AS n ORD
 class PostgresDiskFull:
     """By `temp_file_limit`, which works on every Postgres and endangers nobody's disk; tables still grow."""
 
+    seen_by = "a large sort fails for want of room"
     name = "postgres.disk_full"
     text = "No room for temporary files, and little memory to sort in: statements that spill to disk fail"
     service = Service.POSTGRES

@@ -18,6 +18,7 @@ TABLES = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('
 class PostgresLockHeld:
     """A transaction that holds `ACCESS EXCLUSIVE` and does nothing. Seen by a reader that has to wait."""
 
+    seen_by = "a reader of the table waits for the lock in vain"
     name = "postgres.lock_held"
     text = "A transaction holds ACCESS EXCLUSIVE locks on tables: whoever reads or writes them waits"
     service = Service.POSTGRES

@@ -15,6 +15,7 @@ from harness.live.stack import Capability, Service
 class PostgresRestart:
     """Seen by Postgres telling a later start than before."""
 
+    seen_by = "Postgres tells a later start than before"
     name = "postgres.restart"
     text = "Postgres is stopped, ending every session, and started again at once"
     service = Service.POSTGRES

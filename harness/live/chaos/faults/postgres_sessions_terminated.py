@@ -19,6 +19,7 @@ TERMINATE = f"SELECT pg_terminate_backend(pid) FROM ({OTHERS}) AS others"
 class PostgresSessionsTerminated:
     """Seen by none of the sessions being there any more."""
 
+    seen_by = "none of the sessions is there any more"
     name = "postgres.sessions_terminated"
     text = "Every session of others is ended (pg_terminate_backend); new ones are welcome at once"
     service = Service.POSTGRES

@@ -16,6 +16,7 @@ from harness.live.stack import Capability, Service
 class PostgresTemplateBusy:
     """Seen by Postgres counting a session on the template; whoever copies it waits five seconds and is refused."""
 
+    seen_by = "Postgres counts the session on the template"
     name = "postgres.template_busy"
     text = "An idle session sits on a template database: CREATE DATABASE from it waits 5 s and is refused"
     service = Service.POSTGRES

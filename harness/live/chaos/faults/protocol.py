@@ -37,6 +37,7 @@ class Fault(Protocol):
 
     name: ClassVar[str]
     text: ClassVar[str]
+    seen_by: ClassVar[str]
     needs: ClassVar[frozenset[tuple[Service, Capability]]]
 
     @property

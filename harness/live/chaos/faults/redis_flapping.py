@@ -15,12 +15,14 @@ from harness.live.stack import Capability, Edge, Service
 class RedisFlapping:
     """Away first. Seen by a client that is refused, healed when one is answered for longer than a flap lasts."""
 
+    seen_by = "a client of the edge is turned away"
     name = "redis.flapping"
     text = "Redis' edge is cut (connections end, new ones are refused) and mended, over and over"
     service = Service.REDIS
     needs = frozenset({(Service.REDIS, Capability.EDGE)})
     down_s: float = option(0.5, "how long it is away each time", least=0.05, most=60)
     up_s: float = option(0.5, "how long it is there each time", least=0.05, most=60)
+    flaps: bool = field(default=True, init=False)
     flapping: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def inject(self, ground: Ground) -> None:
@@ -31,6 +33,8 @@ class RedisFlapping:
         return not await self._is_up(ground)
 
     async def heal(self, ground: Ground) -> None:
+        # The flag besides: a call that swallows the cancellation must not go on to cut the edge.
+        self.flaps = False
         if self.flapping is not None:
             self.flapping.cancel()
             await asyncio.wait([self.flapping])
@@ -40,7 +44,7 @@ class RedisFlapping:
         return await self._is_up(ground)
 
     async def _flap(self, ground: Ground) -> None:
-        while True:
+        while self.flaps:
             await asyncio.sleep(self.down_s)
             await ground.stack.edges.enable(Edge.REDIS)
             await asyncio.sleep(self.up_s)

@@ -16,6 +16,7 @@ MARKER_LIVES_S = 600
 class RedisFlushall:
     """Seen by a key of our own being gone that was there before."""
 
+    seen_by = "a key written right before is gone"
     name = "redis.flushall"
     text = "Every key is deleted (FLUSHALL): revoked tokens, cached values and rate limits are forgotten"
     service = Service.REDIS

@@ -20,6 +20,7 @@ PROBE_LIVES_MS = 100
 class RedisMemoryFull:
     """By `maxmemory` with `noeviction`; healed by what the two were before."""
 
+    seen_by = "a write is refused: out of memory"
     name = "redis.memory_full"
     text = "Redis is at its memory limit and evicts nothing: reads are answered, writes refused (OOM)"
     service = Service.REDIS

@@ -14,6 +14,7 @@ from harness.live.stack import Capability, Service
 class RedisRestart:
     """Seen by Redis telling another run id than before."""
 
+    seen_by = "Redis tells another run id than before"
     name = "redis.restart"
     text = "Redis is stopped and started again at once; it comes back empty"
     service = Service.REDIS
