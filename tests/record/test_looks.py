@@ -14,7 +14,8 @@ async def test_a_look_says_by_its_address_that_it_is_one() -> None:
     peers: list[str] = []
 
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peers.append("%s:%d" % writer.get_extra_info("peername"))
+        host, port = writer.get_extra_info("peername")
+        peers.append(f"{host}:{port}")
         writer.write(b"+PONG\r\n")
         writer.close()
 
