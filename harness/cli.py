@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,9 @@ def run(
     seed: Annotated[int | None, typer.Option(help="replays the timeline and the tenants of that seed")] = None,
     registrations: Annotated[int | None, typer.Option(min=1, help="how many tenants to register")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="load processes on this machine")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="wait for so many `harness worker`s elsewhere")] = None,
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="where those workers find this run")] = None,
+    web: Annotated[bool, typer.Option("--web", help="serve Locust's own page on 127.0.0.1:8089 meanwhile")] = False,
     setting: Annotated[
         list[str] | None, typer.Option(help="a scenario key, e.g. load.users=20 or settings.cache_limit=5")
     ] = None,
@@ -133,25 +137,34 @@ def run(
             stack=stack.value,
             size=size.value if size else None,
             seed=seed,
-            overrides=overrides(registrations, processes, setting or []),
+            overrides=overrides(
+                {
+                    "registrations": registrations,
+                    "processes": processes,
+                    "workers": workers,
+                    "listen": listen,
+                    "web": "127.0.0.1:8089" if web else None,
+                },
+                setting or [],
+            ),
             out=out,
         )
         raise typer.Exit(run_and_judge(request, console))
 
 
-def overrides(registrations: int | None, processes: int | None, settings: list[str]) -> dict[str, Any]:
-    """Command-line values as scenario tables. Raises `BadFile` for a setting that is no `key=value`."""
+def overrides(load: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """Command-line values as scenario tables; those of `load` that are null were not given.
+
+    Raises `BadFile` for a setting that is no `key=value`.
+    """
     import json
     import tomllib
 
     from harness.tomlfile import BadFile, Mistake, merged
 
     tables: dict[str, Any] = {}
-    load = {
-        key: value for key, value in (("registrations", registrations), ("processes", processes)) if value is not None
-    }
-    if load:
-        tables["load"] = load
+    if given := {key: value for key, value in load.items() if value is not None}:
+        tables["load"] = given
     wrong = [text for text in settings if not SETTING.fullmatch(text)]
     if wrong:
         remedy = "e.g. load.users=20"
@@ -163,6 +176,15 @@ def overrides(registrations: int | None, processes: int | None, settings: list[s
         except tomllib.TOMLDecodeError:  # No TOML value: text that a shell has taken the quotes from.
             tables = merged(tables, tomllib.loads(f"{key} = {json.dumps(value)}"))
     return tables
+
+
+@app.command()
+def worker(
+    master: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="where `harness run --workers N` was started")],
+) -> None:
+    """Send a share of another machine's run; ends when that run has all of its rows."""
+    # Locust patches whatever process it is imported into, so it gets this one whole, signals and all.
+    os.execv(sys.executable, [sys.executable, "-m", "harness.live.load.remote", "--master", master])
 
 
 @app.command()
@@ -212,7 +234,7 @@ def doctor() -> None:
 @app.command()
 def prove(
     target: Annotated[Path | None, typer.Option(help="names its defects; default: the reference backend")] = None,
-    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.AUTO,
+    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.EMBEDDED,
     only: Annotated[str, typer.Option(help="comma list of defects")] = "",
     subset: Annotated[bool, typer.Option("--subset", help="one defect for each finding")] = False,
     healthy: Annotated[int | None, typer.Option(min=1, help="so many runs of the healthy backend instead")] = None,

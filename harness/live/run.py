@@ -17,6 +17,7 @@ from harness.live.clean import clean
 from harness.live.dashboard import LiveView, Watch
 from harness.live.final_read import final_read
 from harness.live.load.abort import AbortWatch
+from harness.live.load.crew import invitation
 from harness.live.load.driver import LoadDriver
 from harness.live.observe import Latest, Observers
 from harness.live.prepare import Prepared
@@ -184,6 +185,8 @@ class Conducted:
         self._enter("load")
         driver = LoadDriver(self._plan, self._folder, client=stack.client, clock=self._clock, ledger=self._ledger)
         undo.push_async_callback(driver.stop, STOP_LOAD_TIMEOUT_S)
+        for said in invitation(self._plan):
+            self._note("load", said)
         await driver.start()
         self._driver = driver
         async with asyncio.TaskGroup() as group:

@@ -10,13 +10,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import ImageNotFound
+from docker.utils import parse_repository_tag
 
 from harness.clock import NS_PER_S, monotonic_ns
 from harness.live.stack.model import EnvironmentTrouble
 
 FILE_VARIABLE = "HARNESS_IMAGES"
 PULL_TIMEOUT_S = 600.0
+STILL_TIMEOUT_S = 60.0
 PROGRESS_EVERY_S = 2.0
 LOOK_EVERY_S = 0.1
 
@@ -82,15 +84,18 @@ def ensure(
     tell: Callable[[str], None],
     ended: threading.Event | None = None,
     timeout_s: float = PULL_TIMEOUT_S,
+    still_timeout_s: float = STILL_TIMEOUT_S,
 ) -> None:
     """Pull what is missing, telling of the progress, until `ended` is set. Blocks.
 
+    An image may take `timeout_s`, and the engine may be silent about it for `still_timeout_s`.
     Raises `EnvironmentTrouble` naming the image and the remedy.
     """
     for purpose, name in images.to_run().items():
         if not _is_there(client, name):
             tell(f"pulling {name}")
-            if trouble := _pull(client, name, tell, ended or threading.Event(), timeout_s):
+            pull = _Pull(client, name, tell)
+            if trouble := pull.trouble(ended or threading.Event(), timeout_s, still_timeout_s):
                 raise EnvironmentTrouble(
                     f"image {name} is not on this machine and can't be pulled ({trouble}); `docker pull {name}`, or "
                     f"name a mirror of it in {_variable(purpose)} or in the file {FILE_VARIABLE}, or use "
@@ -106,41 +111,56 @@ def _is_there(client: docker.DockerClient, name: str) -> bool:
     return True
 
 
-def _pull(
-    client: docker.DockerClient, name: str, tell: Callable[[str], None], ended: threading.Event, timeout_s: float
-) -> str:
-    """What went wrong, or nothing. The engine's pull has no deadline: its thread is left behind when time is up."""
-    trouble: list[str] = []
-    over = threading.Event()
+class _Pull:
+    """One pull. The engine's has no deadline: its thread is left behind when time is up."""
 
-    def run() -> None:
+    def __init__(self, client: docker.DockerClient, name: str, tell: Callable[[str], None]) -> None:
+        self._client = client
+        self._name = name
+        self._tell = tell
+        self._trouble = ""
+        self._over = threading.Event()
+        self._heard_ns = monotonic_ns()
+        self._told_ns = 0
+
+    def trouble(self, ended: threading.Event, timeout_s: float, still_timeout_s: float) -> str:
+        """Pull, and say what went wrong, or nothing."""
+        begun_ns = monotonic_ns()
+        threading.Thread(target=self._run, name=f"pull {self._name}", daemon=True).start()
+        while not self._over.wait(LOOK_EVERY_S):
+            now_ns = monotonic_ns()
+            if ended.is_set():
+                return "interrupted"
+            if now_ns - begun_ns > timeout_s * NS_PER_S:
+                return f"not done after {timeout_s:g} s"
+            if now_ns - self._heard_ns > still_timeout_s * NS_PER_S:
+                return f"no progress for {still_timeout_s:g} s"
+        return self._trouble
+
+    def _run(self) -> None:
         try:
-            trouble.extend(_follow(client, name, tell))
-        except DockerException as error:
-            trouble.append(str(error))
-        over.set()
+            self._trouble = self._follow()
+        except Exception as error:  # noqa: BLE001 - three libraries' exceptions come through here; each is told
+            self._trouble = str(error)
+        finally:
+            self._over.set()
 
-    threading.Thread(target=run, name=f"pull {name}", daemon=True).start()
-    deadline_ns = monotonic_ns() + round(timeout_s * NS_PER_S)
-    while not over.wait(LOOK_EVERY_S):
-        if ended.is_set() or monotonic_ns() > deadline_ns:
-            return "interrupted" if ended.is_set() else f"not done after {timeout_s:g} s"
-    return trouble[0] if trouble else ""
+    def _follow(self) -> str:
+        repository, tag = parse_repository_tag(self._name)
+        layers: dict[str, tuple[int, int]] = {}
+        for event in self._client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+            self._heard_ns = monotonic_ns()
+            if "error" in event:
+                return str(event["error"])
+            detail = event.get("progressDetail") or {}
+            if event.get("id") and detail.get("total"):
+                layers[event["id"]] = (detail.get("current", 0), detail["total"])
+                self._tell_of(layers)
+        return ""
 
-
-def _follow(client: docker.DockerClient, name: str, tell: Callable[[str], None]) -> list[str]:
-    """Tell of a pull every so often; returns what the engine says went wrong."""
-    repository, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
-    next_ns = 0
-    layers: dict[str, tuple[int, int]] = {}
-    for event in client.api.pull(repository, tag=tag, stream=True, decode=True):
-        if "error" in event:
-            return [str(event["error"])]
-        detail = event.get("progressDetail") or {}
-        if event.get("id") and detail.get("total"):
-            layers[event["id"]] = (detail.get("current", 0), detail["total"])
-        if layers and monotonic_ns() >= next_ns:
-            done, total = (sum(column) for column in zip(*layers.values(), strict=True))
-            tell(f"pulling {name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
-            next_ns = monotonic_ns() + round(PROGRESS_EVERY_S * NS_PER_S)
-    return []
+    def _tell_of(self, layers: Mapping[str, tuple[int, int]]) -> None:
+        if self._heard_ns < self._told_ns + PROGRESS_EVERY_S * NS_PER_S:
+            return
+        done, total = (sum(column) for column in zip(*layers.values(), strict=True))
+        self._tell(f"pulling {self._name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        self._told_ns = self._heard_ns
