@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,9 @@ def run(
     seed: Annotated[int | None, typer.Option(help="replays the timeline and the tenants of that seed")] = None,
     registrations: Annotated[int | None, typer.Option(min=1, help="how many tenants to register")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="load processes on this machine")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="wait for so many `harness worker`s elsewhere")] = None,
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="where those workers find this run")] = None,
+    web: Annotated[bool, typer.Option("--web", help="serve Locust's own page on 127.0.0.1:8089 meanwhile")] = False,
     setting: Annotated[
         list[str] | None, typer.Option(help="a scenario key, e.g. load.users=20 or settings.cache_limit=5")
     ] = None,
@@ -133,25 +137,34 @@ def run(
             stack=stack.value,
             size=size.value if size else None,
             seed=seed,
-            overrides=overrides(registrations, processes, setting or []),
+            overrides=overrides(
+                {
+                    "registrations": registrations,
+                    "processes": processes,
+                    "workers": workers,
+                    "listen": listen,
+                    "web": "127.0.0.1:8089" if web else None,
+                },
+                setting or [],
+            ),
             out=out,
         )
         raise typer.Exit(run_and_judge(request, console))
 
 
-def overrides(registrations: int | None, processes: int | None, settings: list[str]) -> dict[str, Any]:
-    """Command-line values as scenario tables. Raises `BadFile` for a setting that is no `key=value`."""
+def overrides(load: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """Command-line values as scenario tables; those of `load` that are null were not given.
+
+    Raises `BadFile` for a setting that is no `key=value`.
+    """
     import json
     import tomllib
 
     from harness.tomlfile import BadFile, Mistake, merged
 
     tables: dict[str, Any] = {}
-    load = {
-        key: value for key, value in (("registrations", registrations), ("processes", processes)) if value is not None
-    }
-    if load:
-        tables["load"] = load
+    if given := {key: value for key, value in load.items() if value is not None}:
+        tables["load"] = given
     wrong = [text for text in settings if not SETTING.fullmatch(text)]
     if wrong:
         remedy = "e.g. load.users=20"
@@ -166,13 +179,39 @@ def overrides(registrations: int | None, processes: int | None, settings: list[s
 
 
 @app.command()
-def judge(run: RunPath = Path("reports/latest")) -> None:
+def worker(
+    master: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="where `harness run --workers N` was started")],
+) -> None:
+    """Send a share of another machine's run; ends when that run has all of its rows."""
+    # Locust patches whatever process it is imported into, so it gets this one whole, signals and all.
+    os.execv(sys.executable, [sys.executable, "-m", "harness.live.load.remote", "--master", master])
+
+
+@app.command()
+def judge(
+    run: RunPath = Path("reports/latest"),
+    scenario: Annotated[Path | None, typer.Option(help="a scenario file whose gates to judge by instead")] = None,
+) -> None:
     """Judge a run folder again and rewrite its verdict and reports."""
     from harness.judging import judge_folder
     from harness.record.folder import RunFolder
 
     with told():
-        raise typer.Exit(judge_folder(RunFolder(run), console))
+        raise typer.Exit(judge_folder(RunFolder(run), console, gates_of=scenario))
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="A B [A2 B2 ...]", help="run folders, before and after by turns")
+    ],
+    force: Annotated[bool, typer.Option("--force", help="also where machine, stack or scenario differ")] = False,
+) -> None:
+    """Each finding before and after; three runs a side and more say how much is noise. Exit code 1: clearly worse."""
+    from harness.comparing import compare_folders
+
+    with told():
+        raise typer.Exit(compare_folders(runs, console, force=force))
 
 
 @app.command()
@@ -212,7 +251,7 @@ def doctor() -> None:
 @app.command()
 def prove(
     target: Annotated[Path | None, typer.Option(help="names its defects; default: the reference backend")] = None,
-    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.AUTO,
+    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.EMBEDDED,
     only: Annotated[str, typer.Option(help="comma list of defects")] = "",
     subset: Annotated[bool, typer.Option("--subset", help="one defect for each finding")] = False,
     healthy: Annotated[int | None, typer.Option(min=1, help="so many runs of the healthy backend instead")] = None,

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from harness import finding_names, tomlfile
 from harness.clock import NS_PER_S, dice
-from harness.scenario import FaultPlan, Scenario
+from harness.fault_plan import FaultPlan
+from harness.scenario import Scenario
 from harness.target import Target
 from harness.tomlfile import Mistake
 

@@ -13,17 +13,25 @@ from pydantic import AfterValidator, Field, model_validator
 
 from harness import tomlfile
 from harness.abort_rule import AbortRule
+from harness.fault_plan import FaultName, FaultPlan, PositiveSeconds, Scalar
 from harness.gate import Gate, GateBound, Phase
 from harness.record.schema import CheckName
 from harness.tomlfile import Strict
 
 Size = Literal["short", "full"]
 Model = Literal["sequential", "closed", "open"]
-Scalar = str | int | float | bool
 
-PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
-FaultName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z0-9_]+$")]
+
+
+def _endpoint(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ValueError("is no HOST:PORT; write e.g. '0.0.0.0:5557'")
+    return text
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class Stage(Strict):
@@ -62,6 +70,11 @@ class Load(Strict):
     rate_per_s: Rate | None = None
     stages: list[Stage] = Field([])
     processes: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=0, le=64)] = Field(
+        0, description="wait for that many `harness worker`s of other machines instead of starting processes here"
+    )
+    listen: Endpoint = Field("127.0.0.1:5557", description="where those workers find this run's Locust master")
+    web: Endpoint | None = Field(None, description="where Locust's own page is served while the load lasts")
     flow: list[str] = Field(["register"], min_length=1, description="steps of the target file, `register` first")
     operations: Operations | None = None
     locustfile: str | None = Field(None, description="an existing Locust file to run instead, beside the scenario file")
@@ -76,6 +89,16 @@ class Load(Strict):
         250, description="p99 lateness above which the run is generator-limited"
     )
 
+    @property
+    def has_master(self) -> bool:
+        """Whether a Locust master leads the load; its page needs one too."""
+        return bool(self.workers or self.web)
+
+    @property
+    def generators(self) -> int:
+        """How many workers divide the load, each with a file of rows of its own."""
+        return self.workers or self.processes
+
     @model_validator(mode="before")
     @classmethod
     def _another_end_replaces_the_default_number(cls, tables: Any) -> Any:
@@ -89,10 +112,10 @@ class Load(Strict):
     def _arrival_is_said_once(self) -> Self:
         if not self.flow[0].startswith("register") and self.locustfile is None:
             raise ValueError("flow must begin with 'register' (or a step 'register_...'); put it first")
-        if self.model == "sequential" and self.processes > 1:
+        if self.model == "sequential" and self.generators > 1:
             raise ValueError("sequential is one registration after another; set processes = 1 or model = 'closed'")
-        if self.model == "closed" and self.locustfile is None and self.users < self.processes:
-            raise ValueError(f"{self.processes} processes have only {self.users} users; raise users or lower processes")
+        if self.model == "closed" and self.locustfile is None and self.users < self.generators:
+            raise ValueError(f"{self.generators} workers have only {self.users} users; raise users or lower processes")
         if self.model == "open" and self.rate_per_s is None and not self.stages:
             raise ValueError("an open model needs a rate; set rate_per_s or [[load.stages]]")
         if self.rate_per_s is not None and self.stages:
@@ -102,77 +125,6 @@ class Load(Strict):
         if self.registrations is None and self.duration_s is None and not self.stages and self.locustfile is None:
             raise ValueError("nothing says when the load ends; set registrations or duration_s")
         return self
-
-
-class FaultPlan(Strict):
-    """One fault, once or repeated: when it begins, how long it stays. Exactly one beginning, at most one end.
-
-    Without an end it stays as long as the load does.
-    """
-
-    fault: FaultName | None = Field(None, description="a name of `harness faults`")
-    any_of: list[FaultName] = Field([], description="instead of `fault`: each occurrence is one drawn from the seed")
-    id: str | None = Field(None, description="a name of its own where a scenario uses a fault twice")
-    from_start: bool = Field(False, description="in force before the backend starts")
-    at_phase: Literal["steady", "load", "settle"] | None = Field(
-        None, description="steady: before the load, once the steady state holds; settle: after the load"
-    )
-    at_s: Annotated[float, Field(ge=0)] | None = Field(None, description="seconds after the load began")
-    at_registration: Annotated[int, Field(ge=0)] | None = Field(None, description="once that many are answered")
-    within_s: tuple[float, float] | None = Field(None, description="at a moment drawn from the seed")
-    on_statement: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="from its beginning on, wait until Postgres executes a statement that starts so"
-    )
-    for_s: PositiveSeconds | None = None
-    until_registration: Annotated[int, Field(ge=1)] | None = None
-    until_load_ends: bool = False
-    until_end: bool = Field(False, description="stays through final read; healed only when everything is over")
-    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
-    every_s: PositiveSeconds | None = Field(None, description="time between the beginnings of repeated occurrences")
-    every_registrations: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="registrations between the beginnings of repeated occurrences"
-    )
-    options: dict[str, Scalar] = Field({}, description="the fault's own parameters, see `harness faults`")
-
-    @model_validator(mode="after")
-    def _one_beginning_one_end(self) -> Self:
-        if (self.fault is None) == (not self.any_of):
-            raise ValueError("names no fault, or two ways to choose one; set fault or any_of")
-        if self.any_of and self.options:
-            raise ValueError("options have no meaning for a fault that is drawn; remove them or set fault")
-        begins = [
-            self.from_start,
-            self.at_phase is not None,
-            self.at_s is not None,
-            self.at_registration is not None,
-            self.within_s is not None,
-        ]
-        if sum(begins) != 1:
-            raise ValueError("needs one beginning; set one of from_start, at_phase, at_s, at_registration, within_s")
-        if self.within_s is not None and not 0 <= self.within_s[0] <= self.within_s[1]:
-            raise ValueError("within_s is no span of time; write [earliest, latest], in seconds")
-        ends = [self.for_s is not None, self.until_registration is not None, self.until_load_ends, self.until_end]
-        if sum(ends) > 1:
-            raise ValueError("has more than one end; keep one of for_s, until_registration, until_load_ends, until_end")
-        self._distance_is_said_once()
-        if self.at_phase == "settle" and self.for_s is None and not self.until_end:
-            raise ValueError("begins after the load and has no end; set for_s or until_end")
-        if self.on_statement and (self.from_start or self.at_phase == "settle"):
-            raise ValueError("on_statement needs the load; begin with at_phase, at_s, at_registration or within_s")
-        return self
-
-    def _distance_is_said_once(self) -> None:
-        if self.repeat > 1 and (self.every_s is None) == (self.every_registrations is None):
-            raise ValueError("is repeated without a distance, or with two; set every_s or every_registrations")
-        if self.every_registrations is not None and self.at_registration is None:
-            raise ValueError("every_registrations needs a first one; set at_registration")
-        if self.repeat > 1 and (self.from_start or self.at_phase in ("steady", "settle")):
-            raise ValueError("is repeated outside the load; begin with at_s, at_registration, within_s or at_phase")
-
-    @property
-    def names(self) -> list[str]:
-        """The faults that an occurrence of this may be."""
-        return [self.fault] if self.fault else self.any_of
 
 
 class HealthChecks(Strict):
@@ -264,6 +216,7 @@ DEFAULT_GATES: dict[str, int] = {
     "redis_clients_growth": 0,
     "descriptor_growth": 0,
     "thread_growth": 0,
+    "memory_growth": 0,
     "registrations_unaccounted": 0,
     "lost": 0,
     "orphans": 0,

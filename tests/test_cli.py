@@ -67,7 +67,10 @@ def test_an_unknown_scenario_names_the_known_ones() -> None:
 
 def test_settings_become_scenario_tables() -> None:
     """`--setting` takes any scenario key, typed as TOML, and text where it is no TOML value."""
-    tables = overrides(100, None, ["load.users=7", "settings.provisioning=warm", 'gates.leaks = "<= 2"'])
+    tables = overrides(
+        {"registrations": 100, "processes": None},
+        ["load.users=7", "settings.provisioning=warm", 'gates.leaks = "<= 2"'],
+    )
     assert tables == {
         "load": {"registrations": 100, "users": 7},
         "settings": {"provisioning": "warm"},
@@ -79,4 +82,4 @@ def test_settings_become_scenario_tables() -> None:
 def test_a_setting_without_key_or_value_is_refused(text: str) -> None:
     """What is no `key=value` is told as such, never as a stack trace."""
     with pytest.raises(BadFile, match="is no key=value"):
-        overrides(None, None, [text])
+        overrides({}, [text])

@@ -22,7 +22,7 @@ def doubts(record: Record, findings: Sequence[Finding]) -> list[str]:
 
 def lost_workers(record: Record) -> list[str]:
     """Load workers without a trailer: what they sent at the end is not known."""
-    processes = record.plan.scenario.load.processes
+    processes = record.plan.scenario.load.generators
     lost = processes - len({row.worker for row in record.rows(Trailer)})
     return [f"{lost} of {processes} load workers left no trailer"] if lost > 0 else []
 

@@ -20,10 +20,12 @@ from harness.record.reader import Record
 from harness.record.schema import Process, Redis, Role
 
 KIB = 1024
-MEMORY_SLACK_KIB = 1024
+MEMORY_SLACK_KIB = 2048
 UNITS_SLACK = 3
 # Thread pools fill with the first requests: Python's and libuv's own take 32 and 4, others a few.
 THREADS_SLACK = 40
+# So do pools of connections that all tenants share, as far as the load asks for.
+POOLS_SLACK = 10
 NEARLY_ALL = 0.9
 SYSTEM_ROLES = "pg_"
 
@@ -58,6 +60,7 @@ def resources(record: Record) -> list[Finding]:
             samples=others,
             looked=len(record.connections) > 0,
             services=("postgres", "backend", "network"),
+            slack=POOLS_SLACK,
         ),
         Level(
             name="redis_clients_growth",
@@ -66,6 +69,7 @@ def resources(record: Record) -> list[Finding]:
             samples=[(row.at_ns, len(row.clients)) for row in redis],
             looked=bool(record.rows(Redis)),
             services=("redis", "backend", "network"),
+            slack=POOLS_SLACK,
         ),
         Level(
             name="descriptor_growth",
@@ -180,6 +184,8 @@ def _memory(record: Record, processes: list[Process], done: Callable[[Values], V
 
 def _plateau_began(record: Record) -> int:
     sizes = record.connections.groupby("at_ns").size()
+    # The final read opens clients of its own accord.
+    sizes = sizes[sizes.index <= rest_ended(record)]
     return int(sizes.index[sizes >= NEARLY_ALL * sizes.max()].min()) if len(sizes) else 0
 
 

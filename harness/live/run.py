@@ -17,8 +17,10 @@ from harness.live.clean import clean
 from harness.live.dashboard import LiveView, Watch
 from harness.live.final_read import final_read
 from harness.live.load.abort import AbortWatch
+from harness.live.load.crew import invitation
 from harness.live.load.driver import LoadDriver
 from harness.live.observe import Latest, Observers
+from harness.live.own_figures import watch_own
 from harness.live.prepare import Prepared
 from harness.live.progress import Lately, Progress
 from harness.live.stack import EnvironmentTrouble, Service, Stack
@@ -184,6 +186,8 @@ class Conducted:
         self._enter("load")
         driver = LoadDriver(self._plan, self._folder, client=stack.client, clock=self._clock, ledger=self._ledger)
         undo.push_async_callback(driver.stop, STOP_LOAD_TIMEOUT_S)
+        for said in invitation(self._plan):
+            self._note("load", said)
         await driver.start()
         self._driver = driver
         async with asyncio.TaskGroup() as group:
@@ -192,6 +196,7 @@ class Conducted:
             watching = [
                 group.create_task(self._watch_backend(stack, conductor)),
                 group.create_task(observers.broken()),
+                group.create_task(watch_own(self._writer, self._clock, driver.figures)),
             ]
             try:
                 ended = await driver.wait()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.live.chaos.faults.protocol import Ground
-from harness.live.chaos.look import EDGE_OF, Look
 from harness.live.chaos.toxics import Poisoned
 from harness.live.stack import Capability, Service
 
@@ -23,9 +22,5 @@ class Chosen(Poisoned):
     def needs(self) -> frozenset[tuple[Service, Capability]]:
         return frozenset({(self.service, Capability.EDGE), (Service.PROXY, Capability.PROXY_EXTENSIONS)})
 
-    def shows(self, found: Look) -> bool:
-        """Not asked: nobody looks."""
-        raise NotImplementedError
-
     async def seen(self, ground: Ground) -> bool:
-        return any([await ground.wire.touched(ground.stack, EDGE_OF[self.edge], each.name) for each in self.named()])
+        return any([await ground.wire.touched(ground.stack, self.on, each.name) for each in self.named()])

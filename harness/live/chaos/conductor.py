@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from harness.clock import NS_PER_MS, Clock, WaitTimeout, dice, wait_until
+from harness.fault_plan import FaultPlan
 from harness.live.chaos.faults import Fault, Ground, fault_named
 from harness.live.chaos.statement import Statements
 from harness.live.chaos.steady_state import Probes
@@ -26,7 +28,6 @@ from harness.plan import Occurrence, Plan, occurrences
 from harness.record.schema import Fault as FaultRow
 from harness.record.schema import FaultState
 from harness.record.writer import RowWriter
-from harness.scenario import FaultPlan
 
 POLL_NS = 10 * NS_PER_MS
 INJECT_TIMEOUT_S = 30.0
@@ -67,6 +68,7 @@ class Conductor:
         self._undoing = Undoing(stack, ledger)
         self._proxy_events = proxy_events
         self._active: dict[str, Active] = {}
+        self._unwitnessed: list[Active] = []
         self._load_over = asyncio.Event()
         # Faults may overlap, but nobody stops a service while somebody else is starting it.
         self._hands = {service: asyncio.Lock() for service in Service}
@@ -222,8 +224,18 @@ class Conductor:
             return False
         self._active.pop(occurrence.fault, None)
         self._say(occurrence, "healed")
-        await self._witness(occurrence, lambda: active.fault.healed(active.ground), "seen_healed", "not_healed")
+        self._unwitnessed.append(active)
+        await self._see_healed()
         return True
+
+    async def _see_healed(self) -> None:
+        """Look at what is healed, once nothing else on the same service is in force that would hide it."""
+        ready = [active for active in self._unwitnessed if active.fault.service not in self.broken]
+        self._unwitnessed = [active for active in self._unwitnessed if active not in ready]
+        for active in ready:
+            await self._witness(
+                active.occurrence, partial(active.fault.healed, active.ground), "seen_healed", "not_healed"
+            )
 
     async def _witness(
         self, occurrence: Occurrence, look: Callable[[], Awaitable[bool]], yes: FaultState, no: FaultState

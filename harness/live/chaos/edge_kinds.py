@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from harness.live.chaos.faults.option import option
 from harness.live.chaos.look import TIMEOUT_S, Look
-from harness.live.chaos.toxics import Poisoned, toxic
+from harness.live.chaos.toxics import Felt, toxic
 from harness.live.stack.edges import Toxic
 
 MS_PER_S = 1000
 
 
 @dataclass(kw_only=True)
-class Slow(Poisoned):
+class Slow(Felt):
     """Every answer is late."""
 
     seen_by = "a client's question through the edge is answered, and at least that late"
@@ -34,7 +34,7 @@ class Slow(Poisoned):
 
 
 @dataclass(kw_only=True)
-class Silent(Poisoned):
+class Silent(Felt):
     """Whatever is sent disappears, both ways; nothing is refused and nothing ends."""
 
     seen_by = "a client's question through the edge gets no answer for a second, and no end"
@@ -47,7 +47,7 @@ class Silent(Poisoned):
 
 
 @dataclass(kw_only=True)
-class Reset(Poisoned):
+class Reset(Felt):
     """Connections are reset by the first answer."""
 
     seen_by = "a client's connection through the edge ends without an answer"
@@ -65,7 +65,7 @@ class Reset(Poisoned):
 
 
 @dataclass(kw_only=True)
-class Narrow(Poisoned):
+class Narrow(Felt):
     """Little fits through, both ways. Seen by a question of some size that takes as long as it must."""
 
     seen_by = "a client's question of 8 kB through the edge takes as long as it must"

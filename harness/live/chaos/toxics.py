@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -29,8 +30,8 @@ def which_edge(default: str) -> str:
 
 
 @dataclass(kw_only=True)
-class Poisoned:
-    """Toxics on one edge, seen by a client that goes through it.
+class Poisoned(ABC):
+    """Toxics on one edge. Healed when a client that goes through it is answered.
 
     Where the edge lies inside a network of containers no client can get in from here; there the proxy's own word is
     taken for the effect.
@@ -44,57 +45,65 @@ class Poisoned:
 
     @property
     def service(self) -> Service:
-        return SERVICE_OF[EDGE_OF[self.edge]]
+        return SERVICE_OF[self.on]
 
     @property
     def needs(self) -> frozenset[tuple[Service, Capability]]:
         return frozenset({(self.service, Capability.EDGE)})
 
     @property
+    def on(self) -> Edge:
+        return EDGE_OF[self.edge]
+
+    @property
     def patience_s(self) -> float:
         return TIMEOUT_S
 
+    @abstractmethod
     def toxics(self) -> tuple[Toxic, ...]:
-        raise NotImplementedError
-
-    def shows(self, found: Look) -> bool:
-        """Whether what a client met is the fault's doing."""
-        raise NotImplementedError
-
-    async def inject(self, ground: Ground) -> None:
-        for each in self.named():
-            await ground.stack.edges.add_toxic(self._edge, each)
-
-    async def seen(self, ground: Ground) -> bool:
-        if len(await self._in_force(ground)) < len(self.named()):
-            return False
-        found = await self._looked(ground)
-        return found is None or self.shows(found)
-
-    async def heal(self, ground: Ground) -> None:
-        for each in reversed(self.named()):
-            await ground.stack.edges.remove_toxic(self._edge, each.name)
-
-    async def healed(self, ground: Ground) -> bool:
-        if await self._in_force(ground):
-            return False
-        found = await self._looked(ground)
-        return found is None or found.what == "answered"
-
-    async def _looked(self, ground: Ground) -> Look | None:
-        address = await reachable(ground.stack, self._edge)
-        if address is None:
-            return None
-        return await look(address, self.service, padding_bytes=self.padding_bytes, timeout_s=self.patience_s)
-
-    @property
-    def _edge(self) -> Edge:
-        return EDGE_OF[self.edge]
+        """What is put on the edge, without names."""
 
     def named(self) -> list[Toxic]:
         """The toxics of this very occurrence."""
         return [replace(each, name=f"{self.name}-{self.number}-{each.stream}") for each in self.toxics()]
 
-    async def _in_force(self, ground: Ground) -> set[str]:
+    async def inject(self, ground: Ground) -> None:
+        for each in self.named():
+            await ground.stack.edges.add_toxic(self.on, each)
+
+    async def heal(self, ground: Ground) -> None:
+        for each in reversed(self.named()):
+            await ground.stack.edges.remove_toxic(self.on, each.name)
+
+    async def healed(self, ground: Ground) -> bool:
+        if await self.in_force(ground):
+            return False
+        found = await self.looked(ground)
+        return found is None or found.what == "answered"
+
+    async def looked(self, ground: Ground) -> Look | None:
+        """What a client of the edge meets; null where none can get in."""
+        address = await reachable(ground.stack, self.on)
+        if address is None:
+            return None
+        return await look(address, self.service, padding_bytes=self.padding_bytes, timeout_s=self.patience_s)
+
+    async def in_force(self, ground: Ground) -> set[str]:
+        """Names of this occurrence's toxics that the proxy has."""
         ours = {each.name for each in self.named()}
-        return ours & {each.name for each in (await ground.stack.edges.state(self._edge)).toxics}
+        return ours & {each.name for each in (await ground.stack.edges.state(self.on)).toxics}
+
+
+@dataclass(kw_only=True)
+class Felt(Poisoned):
+    """Seen by what a client of the edge meets."""
+
+    @abstractmethod
+    def shows(self, found: Look) -> bool:
+        """Whether that is the fault's doing."""
+
+    async def seen(self, ground: Ground) -> bool:
+        if len(await self.in_force(ground)) < len(self.named()):
+            return False
+        found = await self.looked(ground)
+        return found is None or self.shows(found)

@@ -6,18 +6,20 @@ import gevent
 
 from harness.clock import NS_PER_S, monotonic_ns
 from harness.live.load.client import Deadlines, HttpClient
+from harness.live.load.clocks import Offset
 from harness.live.load.flow import Tenant
 from harness.live.load.recorder import Recorder
 from harness.live.load.share import Share
 from harness.plan import Plan
 from harness.record.schema import Lag
 
+SAME_CLOCK = Offset()
 PULSE_NS = NS_PER_S // 4
 ROWS_OF_ONE_FREEZE_MAX = 1000
 
 
 class Generator:
-    """One worker's state. `clock_offset_ns` is added to this machine's clock to have the orchestrator's."""
+    """One worker's state. `clock` is how far this machine's is from the orchestrator's."""
 
     def __init__(
         self,
@@ -27,20 +29,20 @@ class Generator:
         *,
         name: str,
         host: str,
-        clock_offset_ns: int = 0,
+        clock: Offset = SAME_CLOCK,
     ) -> None:
         self.plan = plan
         self.load = plan.scenario.load
         self.share = share
         self.recorder = recorder
         self.name = name
-        self.clock_offset_ns = clock_offset_ns
+        self.clock = clock
         self.stopped = ""
         self.begun = 0
         self._host, _, port = host.rpartition(":")
         self._port = int(port)
         self._deadlines = Deadlines.within(self.load.request_timeout_s)
-        self._shift_ns = clock_offset_ns - plan.origin_ns
+        self._shift_ns = clock.offset_ns - plan.origin_ns
         self._lag_max_ns = 0
 
     def now_ns(self) -> int:

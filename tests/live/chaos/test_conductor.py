@@ -147,6 +147,17 @@ async def test_what_overlaps_is_healed_last_first(tmp_path: Path) -> None:
     assert played.stack.done[3:] == ["heal three", "heal two", "heal one"]
 
 
+async def test_a_healing_is_looked_at_once_nothing_else_hides_it(tmp_path: Path) -> None:
+    """Two faults on one service: whether the first healing worked can only be seen after the second."""
+    played = Played(tmp_path, [{"from_start": True}, {"from_start": True}])
+    await played.conductor.before_backend()
+    await played.conductor.heal_all()
+    told = [state for state in played.states() if state.endswith("healed")]
+    healed, seen = told[:2], told[2:]
+    assert healed == ["made.fault#2 healed", "made.fault#1 healed"]
+    assert seen == ["made.fault#2 seen_healed", "made.fault#1 seen_healed"]
+
+
 async def test_a_failed_injection_is_healed_and_the_others_go_on(tmp_path: Path) -> None:
     """It may have broken something halfway; neither the run nor the other faults suffer."""
     played = Played(tmp_path, [{"at_s": 0, "options": {"fails": "inject", "label": "bad"}}, {"at_s": 0}])

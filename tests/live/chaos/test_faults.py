@@ -68,3 +68,4 @@ async def _well(ground: Ground, name: str) -> bool:
 async def test_healing_what_was_never_broken_does_no_harm(ground: Ground, name: str) -> None:
     """A run that is interrupted before the injection heals all the same."""
     await fault_named(name, {}).heal(ground)
+    assert [service for service in Service if not ground.stack.is_running(service)] == []

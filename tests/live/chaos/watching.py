@@ -12,9 +12,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 
 from harness.clock import NS_PER_S, monotonic_ns
+from harness.fault_plan import Scalar
 from harness.live.observe import redis
 from harness.live.stack import Edge, Stack
-from harness.scenario import Scalar
 
 TENANT = "tenant_1"
 KEY = "written-before"

@@ -10,9 +10,10 @@ from functools import cache
 from types import MappingProxyType
 
 from harness import tomlfile
+from harness.fault_plan import FaultPlan, Scalar
 from harness.live.chaos.faults.option import options_of
 from harness.live.chaos.faults.protocol import Fault
-from harness.scenario import FaultPlan, Scalar, Scenario
+from harness.scenario import Scenario
 from harness.tomlfile import Key, Mistake
 
 _PACKAGE = __package__

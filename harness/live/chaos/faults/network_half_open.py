@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from harness.live.chaos.faults.option import option
 from harness.live.chaos.look import Look
-from harness.live.chaos.toxics import Poisoned, toxic, which_edge
+from harness.live.chaos.toxics import Felt, toxic, which_edge
 from harness.live.stack.edges import Stream, Toxic
 
 STREAMS: dict[str, Stream] = {"answers": "downstream", "requests": "upstream"}
 
 
 @dataclass(kw_only=True)
-class NetworkHalfOpen(Poisoned):
+class NetworkHalfOpen(Felt):
     """With its answers lost, a statement has been done and its client can't know."""
 
     seen_by = "a client's question through the edge gets no answer for a second, and no end"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from harness.scenario import Scalar
+from harness.fault_plan import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
