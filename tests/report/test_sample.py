@@ -26,17 +26,17 @@ def test_places_of_the_machine_are_replaced_in_texts() -> None:
 def test_a_sample_has_three_forms_and_no_trace(tmp_path: Path) -> None:
     """Report, Markdown and verdict, with the host and the paths of the plan left out."""
     story = healthy(4)
-    story.logs["backend"] = "id3 at /home/ada/secret\n"
+    story.logs["backend"] = "id3 at /home/adalovelace/secret\n"
     folder = story.write(tmp_path / "runs" / "run")
     plan = folder.plan()
-    machine = plan.machine.model_copy(update={"host": "ada-laptop"})
-    folder.write_plan(plan.model_copy(update={"scenario_file": "/home/ada/told.toml", "machine": machine}))
+    machine = plan.machine.model_copy(update={"host": "adalovelace-laptop"})
+    folder.write_plan(plan.model_copy(update={"scenario_file": "/home/adalovelace/told.toml", "machine": machine}))
     reported(folder)
     target = tmp_path / "sample"
     assert {path.name for path in make_sample(folder.path, target)} >= {"report.html", "report.md", "verdict.json"}
     for path in target.rglob("*"):
         text = path.read_text() if path.is_file() else ""
-        assert "ada" not in text, path
+        assert "adalovelace" not in text, path
     assert json.loads((target / "verdict.json").read_text())["facts"]["machine"]["host"] == HOST
 
 
