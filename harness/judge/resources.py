@@ -20,7 +20,7 @@ from harness.record.reader import Record
 from harness.record.schema import Process, Redis, Role
 
 KIB = 1024
-MEMORY_SLACK_KIB = 1024
+MEMORY_SLACK_KIB = 2048
 UNITS_SLACK = 3
 # Thread pools fill with the first requests: Python's and libuv's own take 32 and 4, others a few.
 THREADS_SLACK = 40
