@@ -234,7 +234,7 @@ def doctor() -> None:
 @app.command()
 def prove(
     target: Annotated[Path | None, typer.Option(help="names its defects; default: the reference backend")] = None,
-    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.AUTO,
+    stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.EMBEDDED,
     only: Annotated[str, typer.Option(help="comma list of defects")] = "",
     subset: Annotated[bool, typer.Option("--subset", help="one defect for each finding")] = False,
     healthy: Annotated[int | None, typer.Option(min=1, help="so many runs of the healthy backend instead")] = None,

@@ -24,6 +24,8 @@ MEMORY_SLACK_KIB = 1024
 UNITS_SLACK = 3
 # Thread pools fill with the first requests: Python's and libuv's own take 32 and 4, others a few.
 THREADS_SLACK = 40
+# So do pools of connections that all tenants share, as far as the load asks for.
+POOLS_SLACK = 10
 NEARLY_ALL = 0.9
 SYSTEM_ROLES = "pg_"
 
@@ -58,6 +60,7 @@ def resources(record: Record) -> list[Finding]:
             samples=others,
             looked=len(record.connections) > 0,
             services=("postgres", "backend", "network"),
+            slack=POOLS_SLACK,
         ),
         Level(
             name="redis_clients_growth",
@@ -66,6 +69,7 @@ def resources(record: Record) -> list[Finding]:
             samples=[(row.at_ns, len(row.clients)) for row in redis],
             looked=bool(record.rows(Redis)),
             services=("redis", "backend", "network"),
+            slack=POOLS_SLACK,
         ),
         Level(
             name="descriptor_growth",

@@ -164,10 +164,15 @@ class World:
     async def _all_databases(self) -> set[str]:
         return {row["datname"] for row in await self.sql.fetch("SELECT datname FROM pg_database")}
 
-    async def databases(self, prefix: str = "tenant_") -> set[str]:
-        """This world's databases of tenants (or spares)."""
-        new = await self._all_databases() - self.databases_before
-        return {name for name in new if name.startswith(prefix) and not name.startswith("tenant_template")}
+    async def databases(self) -> set[str]:
+        """This world's databases of tenants; spares are those of tenants to come."""
+        new = await self._all_databases() - self.databases_before - await self.spares()
+        return {name for name in new if name.startswith("tenant_") and not name.startswith("tenant_template")}
+
+    async def spares(self) -> set[str]:
+        if not await self.sql.fetchval("SELECT to_regclass('spares') IS NOT NULL"):
+            return set()
+        return {f"tenant_{row['tenant_id'].hex}" for row in await self.sql.fetch("SELECT tenant_id FROM spares")}
 
     async def tenants(self) -> list[asyncpg.Record]:
         return list(await self.sql.fetch("SELECT * FROM tenants ORDER BY created_at"))
@@ -192,7 +197,7 @@ class World:
     async def served(self, **changes: object) -> AsyncIterator[tuple[Api, Backend]]:
         """A backend in this process, started and ready."""
         async with self.starting(**changes) as (api, backend):
-            await wait_until(lambda: backend.is_started, what="the backend to start", timeout_s=20)
+            await wait_until(lambda: backend.is_started, what="the backend to start", timeout_s=60)
             yield api, backend
 
     @asynccontextmanager
@@ -236,7 +241,7 @@ class Process:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-        await wait_until(self.is_ready, what="the backend to be ready", timeout_s=20, last_seen=self.log.read_text)
+        await wait_until(self.is_ready, what="the backend to be ready", timeout_s=90, last_seen=self.log.read_text)
 
     async def is_ready(self) -> bool:
         return (await self.http.get("/health/ready")).status_code == 200
@@ -250,4 +255,4 @@ class Process:
             return None
         if self.running.poll() is None:
             self.running.terminate()
-        return self.running.wait(20)
+        return self.running.wait(60)
