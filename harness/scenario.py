@@ -226,6 +226,7 @@ DEFAULT_GATES: dict[str, int] = {
     "redis_clients_growth": 0,
     "descriptor_growth": 0,
     "thread_growth": 0,
+    "memory_growth": 0,
     "registrations_unaccounted": 0,
     "lost": 0,
     "orphans": 0,
