@@ -184,6 +184,8 @@ def _memory(record: Record, processes: list[Process], done: Callable[[Values], V
 
 def _plateau_began(record: Record) -> int:
     sizes = record.connections.groupby("at_ns").size()
+    # The final read opens clients of its own accord.
+    sizes = sizes[sizes.index <= rest_ended(record)]
     return int(sizes.index[sizes >= NEARLY_ALL * sizes.max()].min()) if len(sizes) else 0
 
 
