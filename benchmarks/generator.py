@@ -88,12 +88,13 @@ def one(tool: Tool, port: int, place: Path, short: int = SHORT, long: int = LONG
 
 
 @contextmanager
-def server(place: Path) -> Iterator[int]:
-    """The C server, compiled now, on the last core."""
+def server(place: Path, stall_after: int = 0, stall_ms: int = 0, log: Path | None = None) -> Iterator[int]:
+    """The C server, compiled now, on the last core. It can stand still once, and log when it answered."""
     binary = place / "server"
     subprocess.run(["cc", "-O2", "-o", binary, HERE / "generator_server.c"], check=True)
     core = max(os.sched_getaffinity(0))
-    process = subprocess.Popen([*on_core(core), str(binary)], stdout=subprocess.PIPE, text=True)
+    argv = [str(binary), str(stall_after), str(stall_ms), *([str(log)] if log else [])]
+    process = subprocess.Popen([*on_core(core), *argv], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield int(process.stdout.readline())
@@ -169,15 +170,19 @@ def plan(count: int, rate_per_s: float | None) -> Plan:
     )
 
 
-def ours(port: int, count: int, folder: Path, rate_per_s: float | None = None) -> Cost:
+def ours(port: int, folder: Path, planned: Plan) -> Cost:
     """The load worker as `harness run` starts it: flows, deadlines, intents, one row for each request."""
-    (folder / "plan.json").write_text(plan(count, rate_per_s).model_dump_json())
+    (folder / "plan.json").write_text(planned.model_dump_json())
     argv = [sys.executable, "-m", "harness.live.load.worker", "--plan", str(folder / "plan.json"), "--worker", "0/1"]
     return cost_of([*argv, "--events", str(folder / "load-0.jsonl"), "--host", f"127.0.0.1:{port}"])
 
 
+def ours_saturated(port: int, count: int, folder: Path) -> Cost:
+    return ours(port, folder, plan(count, None))
+
+
 def ours_paced(port: int, count: int, folder: Path) -> Cost:
-    return ours(port, count, folder, PACE_PER_S)
+    return ours(port, folder, plan(count, PACE_PER_S))
 
 
 def lag_p99_ms(place: Path, port: int) -> float:
@@ -192,7 +197,12 @@ def lag_p99_ms(place: Path, port: int) -> float:
 def locust(user_class: str, port: int, count: int, *, users: int = CONNECTIONS, pace: float = 0) -> Cost:
     argv = [sys.executable, "-m", "locust", "-f", str(HERE / "generator_locustfile.py"), "--headless", "--only-summary"]
     argv += ["-u", str(users), "-r", str(users), "-H", f"http://127.0.0.1:{port}"]
-    return cost_of(argv, env={"LIMIT": str(count), "USER_CLASS": user_class, "PACE": str(pace)})
+    return cost_of(argv, env=locust_environment(count, user_class, pace))
+
+
+def locust_environment(limit: int, user_class: str, pace: float) -> dict[str, str]:
+    """What `generator_locustfile.py` reads."""
+    return {**os.environ, "LIMIT": str(limit), "USER_CLASS": user_class, "PACE": str(pace)}
 
 
 def fasthttpuser(port: int, count: int, folder: Path) -> Cost:
@@ -255,7 +265,7 @@ def wrk(port: int, count: int, folder: Path) -> Cost:
 
 
 TOOLS: dict[str, tuple[str | None, Tool]] = {
-    "ours": (None, ours),
+    "ours": (None, ours_saturated),
     "fasthttpuser": (None, fasthttpuser),
     "httpuser": (None, httpuser),
     "k6": ("k6", k6),

@@ -1,7 +1,9 @@
 /* The server of the generator benchmark: answers every request with the same small JSON, so that whoever asks is the
  * bottleneck and not who answers. One thread, epoll, keep-alive, bodies by Content-Length. Prints its port.
  *
- *     cc -O2 -o server generator_server.c && ./server
+ *     cc -O2 -o server generator_server.c && ./server [STALL_AFTER STALL_MS [LOG]]
+ *
+ * After STALL_AFTER requests it stands still once for STALL_MS. LOG gets the monotonic time of each answer, in ns.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -12,6 +14,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUFFER 65536
@@ -24,6 +27,20 @@ struct connection {
     int used;
     char data[BUFFER];
 };
+
+static long stall_after, stall_ms, served;
+static FILE *log_file;
+
+/* Note that one more is answered, and stand still if it was the one. */
+static void answered(void) {
+    struct timespec now, pause = {stall_ms / 1000, stall_ms % 1000 * 1000000};
+    if (log_file) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        fprintf(log_file, "%lld\n", now.tv_sec * 1000000000LL + now.tv_nsec);
+        fflush(log_file);
+    }
+    if (++served == stall_after) nanosleep(&pause, NULL);
+}
 
 static struct connection *open_ones[CONNECTIONS];
 
@@ -56,12 +73,15 @@ static void serve(int fd) {
             drop(fd);
             return;
         }
+        answered();
         memmove(one->data, one->data + length, one->used - length);
         one->used -= length;
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 2) stall_after = atol(argv[1]), stall_ms = atol(argv[2]);
+    if (argc > 3) log_file = fopen(argv[3], "w");
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int one = 1, listening = socket(AF_INET, SOCK_STREAM, 0), poll = epoll_create1(0);

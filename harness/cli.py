@@ -188,13 +188,31 @@ def worker(
 
 
 @app.command()
-def judge(run: RunPath = Path("reports/latest")) -> None:
+def judge(
+    run: RunPath = Path("reports/latest"),
+    scenario: Annotated[Path | None, typer.Option(help="a scenario file whose gates to judge by instead")] = None,
+) -> None:
     """Judge a run folder again and rewrite its verdict and reports."""
     from harness.judging import judge_folder
     from harness.record.folder import RunFolder
 
     with told():
-        raise typer.Exit(judge_folder(RunFolder(run), console))
+        raise typer.Exit(judge_folder(RunFolder(run), console, gates_of=scenario))
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="A B [A2 B2 ...]", help="run folders, before and after by turns")
+    ],
+    force: Annotated[bool, typer.Option("--force", help="also where machine, stack or scenario differ")] = False,
+    page: Annotated[Path | None, typer.Option("--html", help="write it as a page too")] = None,
+) -> None:
+    """Each finding before and after; three runs a side and more say how much is noise. Exit code 1: clearly worse."""
+    from harness.comparing import compare_folders
+
+    with told():
+        raise typer.Exit(compare_folders(runs, console, force=force, page=page))
 
 
 @app.command()

@@ -72,7 +72,7 @@ def by_phase(record: Record, frame: pd.DataFrame) -> Iterator[tuple[str, pd.Data
     yield "after", frame[begin >= broken[-1][1]]
 
 
-def nearest_rank(ordered: Milliseconds, percent: int, *, n_min: int = 0) -> float | None:
+def nearest_rank(ordered: Milliseconds, percent: float, *, n_min: int = 0) -> float | None:
     """The percentile of ordered values, or null where there are fewer than `n_min`."""
     n = len(ordered)
     if n == 0 or n < n_min:

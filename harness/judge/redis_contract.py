@@ -25,6 +25,7 @@ from harness.record.schema import Process, Redis
 SOURCE = "proxy.jsonl"
 LOG = "logs/backend.log"
 LINES_BESIDE_ATTEMPTS = 3
+SETTLED_NS = NS_PER_S
 
 
 def redis_contract(record: Record) -> list[Finding]:
@@ -166,7 +167,7 @@ def _fallback(record: Record, found: Sequence[Outage], unwired: list[str]) -> Fi
 def _broken_promises(record: Record, found: Sequence[Outage]) -> Iterator[Evidence]:
     contract, claim = record.plan.target.redis, quiet(record)
     state = claim.redis_state if claim else None
-    exhausted = [outage for outage in found if outage.is_exhausted]
+    exhausted = [outage for outage in found if outage.is_exhausted and (not claim or _is_over(outage, claim.at_ns))]
     ended_ns = max(outage.window.end_ns for outage in found)
     if state == contract.fallback_state and not exhausted and _is_up(record):
         yield _fact("it gave Redis up although its attempts were not used up, and Redis answers", ended_ns)
@@ -180,6 +181,11 @@ def _broken_promises(record: Record, found: Sequence[Outage]) -> Iterator[Eviden
         yield _fact("it gave Redis up and announced nothing", ended_ns)
     if not contract.permanent_fallback and state == contract.fallback_state and _is_up(record):
         yield _fact("it stayed in fallback although Redis is back", ended_ns)
+
+
+def _is_over(outage: Outage, rest_ns: int) -> bool:
+    """Whether the last attempt had failed some time before the claim at rest was made."""
+    return all(wire.closed and wire.closed.at_ns < rest_ns - SETTLED_NS for wire in outage.attempts)
 
 
 def _is_up(record: Record) -> bool:

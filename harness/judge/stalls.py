@@ -3,8 +3,8 @@
 A slow machine makes every answer late; a blocked event loop makes the whole backend silent. So a stall is a stretch
 without any answer, to the load or to the light requests of the observers, during which such a light request was waiting
 all the time. One that is short against the light requests' usual time is none, and a few of them, which a busy machine
-brings about, are no blocked loop: only where stalls take up `SHARE` of the time in which registrations were in flight
-they are counted.
+brings about, are no blocked loop: they are counted only from `STALLS_MIN` on, and where they take up `SHARE` of the
+time in which registrations were in flight.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from harness.judge.windows import merged, overlaps, phase_began, windows
 from harness.record.reader import Record
 from harness.record.schema import Pulse
 
-STALL_MS = 100
+STALL_MS = 120
 STALL_TIMES = 8
 SHARE = 0.15
+STALLS_MIN = 5
 PULSES_MIN = 10
 
 
@@ -34,17 +35,17 @@ def event_loop_blocked(record: Record) -> list[Finding]:
     """`event_loop_blocked`: the number of stalls beside registrations."""
     rows = registering(record)
     busy = merged(zip(rows["start_ns"].tolist(), rows["end_ns"].tolist(), strict=True))
-    pulses = [row for row in record.rows(Pulse) if row.what == "live"]
+    pulses = [row for row in record.rows(Pulse) if row.what == "live" and row.status is not None]
     begins = np.array([row.at_ns for row in pulses], dtype=np.int64)
     ends = np.array([_end(row) for row in pulses], dtype=np.int64)
     beside = [row for row, touched in zip(pulses, overlaps(begins, ends, busy), strict=True) if touched]
-    stalls = [span for span in _stalls(record, beside, _least_ns(record, pulses)) if not _excused(record, span)]
+    stalls = merged(span for span in _stalls(record, beside, _least_ns(record, pulses)) if not _excused(record, span))
     share = sum(end - begin for begin, end in stalls) / max(1, sum(end - begin for begin, end in busy))
     return [
         counted(
             "event_loop_blocked",
             f"Stalls of the whole backend beside registrations ({share:.0%} of their time)",
-            [_fact(span) for span in stalls] if share >= SHARE else [],
+            [_fact(span) for span in stalls] if share >= SHARE and len(stalls) >= STALLS_MIN else [],
             n=len(beside),
             section="success",
             missing=[] if pulses else ["no light request was sent"],

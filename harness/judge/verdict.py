@@ -11,6 +11,7 @@ from harness.judge.finders import FINDERS
 from harness.judge.model import Finding, GateRuling, Verdict
 from harness.plan import Plan
 from harness.record.reader import Record
+from harness.scenario import Scenario
 
 Finder = Callable[[Record], list[Finding]]
 
@@ -24,14 +25,15 @@ def judge(record: Record, gates: Sequence[Gate] | None = None, finders: Sequence
     return composed(rulings, findings, unsure, record)
 
 
-def asked_of(plan: Plan) -> list[Gate]:
-    """The gates of a run: its scenario's, the strict defaults, and what its target promises of itself."""
-    promises: dict[str, float] = {"redis_announcements": 1, "time_to_recover": plan.scenario.observe.recover_within_s}
+def asked_of(plan: Plan, scenario: Scenario | None = None) -> list[Gate]:
+    """The gates of a run: its scenario's or another's, the strict defaults, and what its target promises of itself."""
+    asked = scenario or plan.scenario
+    promises: dict[str, float] = {"redis_announcements": 1, "time_to_recover": asked.observe.recover_within_s}
     if plan.target.redis.reconnects is not None:
         promises["redis_reconnects"] = plan.target.redis.reconnects
-    written = plan.scenario.gates
+    written = asked.gates
     return [
-        *plan.scenario.all_gates(),
+        *asked.all_gates(),
         *(Gate.of(name, bound, by_default=True) for name, bound in promises.items() if name not in written),
     ]
 

@@ -28,9 +28,10 @@ class Wire:
 
 
 def connections(record: Record, proxy: str) -> list[Wire]:
-    """Every connection of one proxy, in order of opening."""
+    """Every connection of one proxy but the harness's own looks, in order of opening."""
     closed = {row.connection: row for row in record.rows(Closed) if row.proxy == proxy}
-    return [Wire(row, closed.get(row.connection)) for row in record.rows(Opened) if row.proxy == proxy]
+    opened = [row for row in record.rows(Opened) if row.proxy == proxy]
+    return [Wire(row, closed.get(row.connection)) for row in opened if not row.is_a_look]
 
 
 def only_on_the_wire(record: Record, rest: int | None) -> Iterator[Evidence]:

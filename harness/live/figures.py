@@ -33,6 +33,11 @@ def of_pid(pid: int) -> ProcessFigures | None:
     return of_family(found.identity) if found else None
 
 
+def of_process(pid: int) -> ProcessFigures | None:
+    """Of this one process and nobody else; None where it is gone."""
+    return _of(pid)
+
+
 def _of(pid: int) -> ProcessFigures | None:
     try:
         process = psutil.Process(pid)

@@ -20,6 +20,7 @@ from harness.live.load.abort import AbortWatch
 from harness.live.load.crew import invitation
 from harness.live.load.driver import LoadDriver
 from harness.live.observe import Latest, Observers
+from harness.live.own_figures import watch_own
 from harness.live.prepare import Prepared
 from harness.live.progress import Lately, Progress
 from harness.live.stack import EnvironmentTrouble, Service, Stack
@@ -195,6 +196,7 @@ class Conducted:
             watching = [
                 group.create_task(self._watch_backend(stack, conductor)),
                 group.create_task(observers.broken()),
+                group.create_task(watch_own(self._writer, self._clock, driver.figures)),
             ]
             try:
                 ended = await driver.wait()

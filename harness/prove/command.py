@@ -51,12 +51,14 @@ def prove(request: ProofRequest, console: Console) -> int:
         out=folder / "runs",
     )
     cases = suite.healthy(request.healthy) if request.healthy else suite.cases(request.only, subset=request.subset)
+    # Healthy runs by themselves prove that nothing is accused, not that anything would be detected.
+    asked = catalogue.model_copy(update={"defects": {}}) if request.healthy else catalogue
     at_once = request.at_once or max(1, min(AT_ONCE_MAX, os.cpu_count() or 1))
     order = {case.key: number for number, case in enumerate(cases)}
     results = []
     for result in run_cases(cases, at_once=at_once):
         results.append(result)
-        (line,) = matrix(catalogue, [result])
+        (line,) = matrix(asked, [result])
         console.print(said(line, len(results), len(cases)), markup=False, highlight=False)
     results.sort(key=lambda result: order[result.key])
     proof = Proof(
@@ -65,11 +67,12 @@ def prove(request: ProofRequest, console: Console) -> int:
         seed=suite.seed,
         created_at=now.isoformat(timespec="seconds"),
         took_s=(monotonic_ns() - began_ns) / NS_PER_S,
-        lines=matrix(catalogue, results),
+        lines=matrix(asked, results),
     )
     folder.mkdir(parents=True, exist_ok=True)
     paths = write(proof, folder)
-    console.print(table(proof.lines))
+    if console.is_terminal:
+        console.print(table(proof.lines))
     console.print(f"{proof.headline} ({proof.took_s:.0f} s)", highlight=False)
     console.print(f"matrix: {paths[0]}", highlight=False)
     return exit_code(proof)
@@ -77,10 +80,11 @@ def prove(request: ProofRequest, console: Console) -> int:
 
 def said(line: Line, number: int, count: int) -> str:
     """One case's line while the others go on."""
-    what = line.expected or "healthy"
-    return (
-        f"[{number}/{count}] {line.state}: {line.name} in {line.trial}, {what}, {line.took_s:.0f} s {line.why}".rstrip()
-    )
+    catch = line.catch
+    what = f", {line.expected}" if line.expected else ""
+    after = f" {catch.at_s:.1f} s into the load" if catch and catch.at_s is not None else ""
+    why = f"; {line.why}" if line.why else ""
+    return f"[{number}/{count}] {line.state}: {line.name} in {line.trial}{what}{after} ({line.took_s:.0f} s){why}"
 
 
 def exit_code(proof: Proof) -> int:

@@ -46,9 +46,9 @@ class Traffic:
         self.connections += 1
         if connection.up is not None and connection.down is not None:
             self.received_up += connection.up.received
-            self.sent_up += connection.up.sent
+            self.sent_up += connection.up.outlet.sent
             self.received_down += connection.down.received
-            self.sent_down += connection.down.sent
+            self.sent_down += connection.down.outlet.sent
 
 
 Where = tuple[str, str]

@@ -43,6 +43,9 @@ FaultState = Literal[
 # The step of the row that stands for a whole registration, however the target file names the step that was sent.
 REGISTER = "register"
 
+# The harness's own looks through the fault proxy come from this loopback address, so that nobody counts them.
+LOOKING_FROM = "127.0.0.77"
+
 
 class Row:
     """Base of all rows; `kind` names the class in the file."""
@@ -356,6 +359,11 @@ class Opened(Row):
     client: str
     upstream_port: int | None
     error: str = ""
+
+    @property
+    def is_a_look(self) -> bool:
+        """Whether the harness itself looked, instead of the target."""
+        return self.client.startswith(f"{LOOKING_FROM}:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class Attempt:
 
 def attempts(record: Record, course: Course) -> list[Attempt]:
     """In order of time, bounded; each with the faults in force at its moment."""
-    rows = [row for row in record.rows(Opened) if row.proxy == REDIS_EDGE][:ATTEMPTS_SHOWN]
+    rows = [row for row in record.rows(Opened) if row.proxy == REDIS_EDGE and not row.is_a_look][:ATTEMPTS_SHOWN]
     ends = {row.connection: row for row in record.rows(Closed) if row.proxy == REDIS_EDGE}
     return [
         _attempt(number, row, rows[number - 2] if number > 1 else None, ends, course)

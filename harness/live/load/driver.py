@@ -16,6 +16,7 @@ from harness.live.load.crew import started
 from harness.live.load.recent import Recent, nearest_rank
 from harness.live.progress import Lately, Progress
 from harness.live.stack import Address, EnvironmentTrouble
+from harness.live.stack.model import ProcessFigures
 from harness.plan import Plan
 from harness.record.folder import RunFolder, write_whole
 
@@ -75,6 +76,10 @@ class LoadDriver:
             operations=sum(tail.operations for tail in self._tails),
             lag_max_ms=max((tail.lag_max_ms for tail in self._tails), default=0.0),
         )
+
+    def figures(self) -> list[ProcessFigures]:
+        """What each process of the load on this machine uses."""
+        return [child.figures() for child in self._children if child.is_running()]
 
     def lately(self) -> Lately:
         """The load's last seconds, and how many of its workers live."""

@@ -14,6 +14,7 @@ from harness.proxy.plane.end import End
 from harness.proxy.plane.items import DOWNSTREAM, UPSTREAM, Direction
 from harness.proxy.plane.lane import Lane
 from harness.proxy.plane.live_toxic import LiveToxic
+from harness.proxy.plane.outlet import Outlet
 from harness.proxy.plane.pipes import Pipes
 from harness.proxy.plane.reactor import IN, Reactor
 from harness.proxy.sniff.names import NameReader
@@ -151,12 +152,12 @@ class Connection:
         if self._first_end is None:
             self._first_end = peer
 
-    def half_closed(self, lane: Lane) -> None:
+    def half_closed(self, outlet: Outlet) -> None:
         """One direction is over: the other goes on, unless it is over too."""
-        if self.settings.compat or (self.up and self.down and self.up.over and self.down.over):
+        if self.settings.compat or (self.up and self.down and self.up.outlet.over and self.down.outlet.over):
             self.close(by=self._first_end or "control")
         else:
-            lane.end_target()
+            outlet.end_target()
 
     def broken(self, end: End) -> None:
         """A socket failed, as after a RST: the other end is told the same way."""

@@ -19,9 +19,9 @@ Peer = Literal["client", "upstream"]
 
 
 class End:
-    """A socket, non-blocking. `inbound` is the lane that reads from it, `outbound` the one that writes to it."""
+    """A socket, non-blocking. `read` is what to do when it can be read, `outbound` the lane that writes to it."""
 
-    __slots__ = ("_connection", "_mask", "_watched", "descriptor", "gone", "inbound", "outbound", "peer", "read",
+    __slots__ = ("_connection", "_mask", "_watched", "descriptor", "gone", "outbound", "peer", "read",
                  "sock")  # fmt: skip
 
     def __init__(self, connection: Connection, peer: Peer, sock: socket.socket) -> None:
@@ -29,7 +29,6 @@ class End:
         self.peer = peer
         self.descriptor = sock.fileno()
         self.gone = False
-        self.inbound: Lane | None = None
         self.outbound: Lane | None = None
         self.read: Callable[[], None] = self._read_nothing
         self._connection = connection

@@ -7,14 +7,13 @@ read before a toxic came passes before it, and what a toxic lets go is sent befo
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 from harness.proxy.plane.end import End
-from harness.proxy.plane.items import UPSTREAM, Chunk, Direction, Ending, Item
+from harness.proxy.plane.items import UPSTREAM, Chunk, Direction, Ending
 from harness.proxy.plane.live_toxic import LiveToxic
-from harness.proxy.plane.pipes import FullPipe
-from harness.proxy.plane.reactor import IN, OUT
+from harness.proxy.plane.outlet import Outlet
+from harness.proxy.plane.reactor import IN
 from harness.proxy.plane.stage import Stage
 
 if TYPE_CHECKING:
@@ -27,32 +26,24 @@ ROOM_BYTES = 256 * 1024
 
 
 class Lane:
-    """See the module. `received` counts bytes read from the source, `sent` those that the target took."""
+    """See the module. `received` counts bytes read from the source; its `outlet` those sent."""
 
-    __slots__ = ("_ending", "_names_wanted", "_pending", "_pipe", "_recv_into", "_room_bytes", "_send", "connection",
-                 "direction", "first_ns", "last_ns", "over", "received", "sent", "source", "source_over", "stages",
-                 "target")  # fmt: skip
+    __slots__ = ("_names_wanted", "_recv_into", "_room_bytes", "connection", "direction", "first_ns", "last_ns",
+                 "outlet", "received", "source", "source_over", "stages")  # fmt: skip
 
     def __init__(self, connection: Connection, direction: Direction, source: End, target: End) -> None:
         self.connection = connection
         self.direction: Direction = direction
         self.source = source
-        self.target = target
+        self.outlet = Outlet(connection, target)
         self.stages: list[Stage] = []
         self.received = 0
-        self.sent = 0
         self.first_ns = 0
         self.last_ns = 0
         self.source_over = False
-        self.over = False
         self._names_wanted = direction == UPSTREAM
-        self._ending: Ending | None = None
-        self._pending: bytearray | None = None
-        self._pipe: FullPipe | None = None
         self._room_bytes = ROOM_BYTES
         self._recv_into = source.sock.recv_into
-        self._send = target.sock.send
-        source.inbound = self
         target.outbound = self
 
     @property
@@ -65,43 +56,31 @@ class Lane:
 
     def writable(self) -> None:
         """The target takes more."""
-        if self._pipe is not None and not self._empty_pipe(self._pipe):
-            return
-        if self._pending and not self._flush():
-            return
-        self.target.want(OUT, False)
-        if self._ending is not None:
-            self._finish(self._ending)
-        self.regulate()
+        if self.outlet.flush():
+            self.regulate()
 
     def regulate(self) -> None:
         """Read from the source only while there is room for what it sends: a slow reader costs bounded memory."""
         if self.source.gone:
             return
-        waiting = sum(stage.queued_bytes for stage in self.stages)
-        if self._pending:
-            waiting += len(self._pending)
+        waiting = self.outlet.waiting_bytes + sum(stage.queued_bytes for stage in self.stages)
         room = self._room_bytes if self.stages else 1
-        done = self.source_over or self._ending is not None
-        self.source.want(IN, waiting < room and self._pipe is None and not done)
+        done = self.source_over or self.outlet.ending is not None
+        self.source.want(IN, waiting < room and not done)
 
     def discard(self) -> None:
         """The connection is gone: whatever still waits is dropped."""
-        self.over = True
-        self._pending = None
+        self.outlet.discard()
         for stage in self.stages:
             stage.discard()
-        if self._pipe is not None:
-            self._pipe.discard()
-            self._pipe = None
 
     # toxics come and go
 
     def add(self, toxic: LiveToxic, index: int, *, was_open: bool) -> None:
         """Put a toxic at `index` of the chain."""
-        if self.over:
+        if self.outlet.over:
             return
-        self._take_over()
+        self.outlet.to_memory()
         stage = Stage(toxic, self, was_open=was_open)
         self.stages.insert(index, stage)
         self._link()
@@ -115,19 +94,6 @@ class Lane:
             self._link()
         if not self.connection.closed:
             self.regulate()
-
-    def deliver(self, item: Item) -> None:
-        """The end of the chain: send on, or keep until the target takes it."""
-        if self.over or self._ending is not None:
-            return
-        if isinstance(item, Ending):
-            self._ending = item
-            if not self._pending and self._pipe is None:
-                self._finish(item)
-        elif self._pending:
-            self._pending += item.data
-        else:
-            self._send_on(memoryview(item.data))
 
     # reading
 
@@ -151,16 +117,18 @@ class Lane:
         data = connection.view[:size]
         if self._names_wanted:
             self._read_names(bytes(data))
+        outlet = self.outlet
         try:
-            sent = self._send(data)
+            sent = outlet.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
-            connection.broken(self.target)
+            connection.broken(outlet.target)
             return
-        self.sent += sent
+        outlet.sent += sent
         if sent < size:
-            self._keep(data[sent:])
+            outlet.keep(data[sent:])
+            self.source.want(IN, False)
         if size >= BULK_BYTES and connection.pipes is not None and not self._names_wanted:
             self.source.read = self._read_bulk
 
@@ -201,12 +169,10 @@ class Lane:
                 self._source_ended()
             return
         self._note(size)
-        self._pipe = pipe
         if size < BULK_BYTES // 2:
             self.source.read = self._read_straight
-        if not self._empty_pipe(pipe) and not connection.closed:
+        if not self.outlet.keep_pipe(pipe):
             self.source.want(IN, False)
-            self.target.want(OUT, True)
 
     def _note(self, size: int) -> None:
         self.last_ns = self.connection.reactor.now_ns
@@ -224,90 +190,16 @@ class Lane:
         if self.stages:
             self.stages[0].push(Ending.HALF)
         else:
-            self.deliver(Ending.HALF)
-
-    # writing
-
-    def _send_on(self, data: memoryview) -> None:
-        try:
-            size = self._send(data)
-        except BlockingIOError:
-            size = 0
-        except OSError:
-            self.connection.broken(self.target)
-            return
-        self.sent += size
-        if size < len(data):
-            self._keep(data[size:])
-
-    def _keep(self, data: memoryview) -> None:
-        """What the target did not take waits, and more is read only once it went."""
-        self._pending = bytearray(data)
-        self.target.want(OUT, True)
-        self.regulate()
-
-    def _flush(self) -> bool:
-        """Send what waits; whether all of it went."""
-        assert self._pending is not None
-        try:
-            size = self._send(self._pending)
-        except BlockingIOError:
-            return False
-        except OSError:
-            self.connection.broken(self.target)
-            return False
-        self.sent += size
-        del self._pending[:size]
-        if self._pending:
-            return False
-        self._pending = None
-        return True
-
-    def _empty_pipe(self, pipe: FullPipe) -> bool:
-        """Whether all of the pipe's content went."""
-        try:
-            self.sent += pipe.empty(self.target.descriptor)
-        except OSError:
-            self.connection.broken(self.target)
-            return False
-        if pipe.size:
-            return False
-        self._pipe = None
-        pipe.give_back()
-        return True
-
-    def _finish(self, ending: Ending) -> None:
-        """All is sent: end the target's stream, or the whole connection."""
-        self.over = True
-        if ending is Ending.WHOLE:
-            self.connection.close(by="toxic")
-        else:
-            self.connection.half_closed(self)
-
-    # changing over
-
-    def _take_over(self) -> None:
-        """Leave the straight way: what is in the pipe waits in front of the toxics."""
-        if self._pipe is not None:
-            self._pending = bytearray(self._pipe.drain())
-            self._pipe.give_back()
-            self._pipe = None
+            self.outlet.deliver(Ending.HALF)
 
     def _link(self) -> None:
         for stage, following in zip(self.stages, self.stages[1:], strict=False):
             stage.forward = following.push
         if self.stages:
-            self.stages[-1].forward = self.deliver
+            self.stages[-1].forward = self.outlet.deliver
         self._room_bytes = max((stage.toxic.behaviour.room_bytes for stage in self.stages), default=ROOM_BYTES)
         self._change_over()
 
     def _change_over(self) -> None:
-        if not self.over:
+        if not self.outlet.over:
             self.source.read = self._read_chunk if self.stages else self._read_straight
-
-    def end_target(self) -> None:
-        """Pass a half-close on."""
-        try:
-            self.target.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.connection.broken(self.target)

@@ -24,7 +24,7 @@ class Stage:
     def __init__(self, toxic: LiveToxic, lane: Lane, *, was_open: bool) -> None:
         self.toxic = toxic
         self.was_open = was_open
-        self.forward: Callable[[Item], None] = lane.deliver
+        self.forward: Callable[[Item], None] = lane.outlet.deliver
         self.memory: Any = toxic.behaviour.new_memory(at_start=lane.received == 0)
         self.over = False
         self.queued_bytes = 0
