@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from harness.judge.model import Evidence, Finding
 from harness.record.reader import Record
 from harness.record.schema import REGISTER, Intent, Outcome, Trailer
 
+NOBODYS = "what a Locust file sends is nobody's registration to the harness"
 BEST: tuple[Outcome, ...] = ("ok", "unknown", "failed")
 
 
@@ -75,6 +76,8 @@ def registrations(record: Record) -> list[Finding]:
         _count("registrations_not_started", "Registrations not started", not_started, planned, "0", missing),
         _unaccounted(found, planned, not_started, missing),
     ]
+    if record.plan.scenario.load.locustfile is not None:
+        return [replace(finding, value=None, missing=[], not_applicable=NOBODYS) for finding in whole]
     return [*whole, *_by_phase(record)]
 
 
