@@ -108,6 +108,11 @@ def run(product: Product, scenario: Path, *arguments: str, stack: str = "docker"
     return product.ended(product.start("run", str(scenario), *where(product, stack), *arguments, **env))
 
 
+def label(product: Product) -> str:
+    """The label of the one run whose ledger is there."""
+    return f"{RUN_LABEL}={next((product.folder / 'state').glob('*.jsonl')).stem}"
+
+
 def where(product: Product, stack: str = "docker") -> tuple[str, ...]:
     return ("--stack", stack, "--out", str(product.runs))
 
@@ -170,7 +175,7 @@ async def test_an_interrupted_start_leaves_nothing(product: Product, scenario: P
     """Ctrl-C while the first containers are there and others are not."""
     process = product.start("run", str(scenario), *where(product))
     client = connect()
-    await wait_until(lambda: labelled(client, RUN_LABEL) > 0, what="the first container", timeout_s=60)
+    await wait_until(lambda: labelled(client, label(product)) > 0, what="the first container", timeout_s=60)
     client.close()
     process.send_signal(signal.SIGINT)
     code, output = product.ended(process)
@@ -189,10 +194,11 @@ async def test_after_kill_9_clean_removes_ours_and_only_ours(product: Product, s
         await product.until_registered(2)
         process.kill()
         process.communicate()
-        assert labelled(client, RUN_LABEL) == 4, "nothing outlived the harness: the test shows nothing"
+        killed = label(product)
+        assert labelled(client, killed) == 4, "nothing outlived the harness: the test shows nothing"
         code, output = product.call("clean")
         assert code == 0, output
-        assert labelled(client, RUN_LABEL) == 0
+        assert labelled(client, killed) == 0
         assert product.left_behind() == []
         others.reload()
         network.reload()
@@ -231,3 +237,47 @@ def test_an_image_that_cannot_be_had_is_exit_4(product: Product, scenario: Path)
     assert code == 4, output
     assert all(text in output for text in (NOWHERE, "docker pull", "HARNESS_IMAGE_REDIS", "--stack embedded"))
     assert product.left_behind() == []
+
+
+@pytest.fixture(scope="module")
+def reaper() -> str:
+    """A reaper that can be had without a registry."""
+    client = connect()
+    folder = Path(__file__).parent / "reaper"
+    built, _ = client.images.build(
+        path=str(folder), tag="tenant-harness-test/reaper:1", buildargs={"PYTHON_IMAGE": load().python}, forcerm=True
+    )
+    client.close()
+    return built.tags[0]
+
+
+@pytest.mark.parametrize("scenario", [HEALTHY], indirect=True)
+def test_with_ryuk_nothing_stays_either(reaper: str, product: Product, scenario: Path) -> None:
+    """The reaper, where it is asked for, goes with the run."""
+    code, output = run(product, scenario, HARNESS_IMAGE_RYUK=reaper)
+    assert code == 0, output
+    assert product.left_behind() == []
+
+
+@pytest.mark.parametrize("scenario", [LONG], indirect=True)
+@pytest.mark.parametrize("who", ["clean", "ryuk"])
+async def test_after_kill_9_ryuk_and_clean_get_along(reaper: str, product: Product, scenario: Path, who: str) -> None:
+    """Whoever comes first, everything is gone, and cleaning is no error."""
+    process = product.start("run", str(scenario), *where(product), HARNESS_IMAGE_RYUK=reaper)
+    await product.until_registered(1)
+    process.kill()
+    process.communicate()
+    client, killed = connect(), label(product)
+    if who == "ryuk":
+        await wait_until(lambda: labelled(client, killed) == 0, what="the reaper's work", timeout_s=60)
+    code, output = product.call("clean")
+    assert code == 0, output
+    assert labelled(client, killed) == 0
+    assert product.left_behind() == []
+    reapers = {"name": "testcontainers-ryuk"}
+    await wait_until(
+        lambda: not client.containers.list(all=True, filters=reapers, ignore_removed=True),
+        what="the reaper's own end",
+        timeout_s=60,
+    )
+    client.close()

@@ -28,6 +28,5 @@ def test_a_locust_files_run_is_not_asked_for_registrations() -> None:
         at_ns = second * 1_000_000_000
         story.add("load-0", replace(request, intended_ns=at_ns, start_ns=at_ns, end_ns=at_ns + 1_000_000))
     verdict = story.verdict()
-    assert story.finding("registrations_unaccounted").not_applicable
     assert "no registration was acknowledged" not in " ".join(verdict.why)
     assert verdict.ruling == Ruling.PASS, verdict.why

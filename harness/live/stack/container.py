@@ -12,7 +12,7 @@ from typing import Any, cast
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container as EngineContainer
-from testcontainers.core.container import DockerContainer
+from testcontainers.core.container import DockerContainer, Reaper
 from testcontainers.core.network import Network
 
 from harness.live import figures
@@ -211,3 +211,12 @@ def make_network(name: str, labels: Mapping[str, str]) -> Network:
         return network.create()
     except (docker.errors.DockerException, OSError) as error:
         raise EnvironmentTrouble(f"no network can be made: {error}") from error
+
+
+def end_reaper() -> None:
+    """End Testcontainers' reaper at once; left alone, it goes by itself some seconds after this process."""
+    try:
+        Reaper.delete_instance()
+    except APIError as error:
+        if error.status_code != 409:  # 409: it is going already
+            raise

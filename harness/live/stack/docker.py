@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from docker.errors import DockerException
 from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import Reaper
 from testcontainers.core.network import Network
 
 from harness.clock import Clock, wait_until
@@ -20,7 +21,7 @@ from harness.live.children import ChildLedger, Entry
 from harness.live.stack import postgres_server, redis_server
 from harness.live.stack.backend_image import backend_image
 from harness.live.stack.backend_process import fill, placeholders, until_ready
-from harness.live.stack.container import Container, ContainerPlan, make_network
+from harness.live.stack.container import Container, ContainerPlan, end_reaper, make_network
 from harness.live.stack.edges import Edges
 from harness.live.stack.engine import RUN_LABEL, connect, labels, remove_labelled
 from harness.live.stack.images import Images, ensure
@@ -245,6 +246,8 @@ class DockerStack:
             container.close()
         if self._wire_writer:
             self._wire_writer.close()
+        if self._images.ryuk:
+            end_reaper()
 
     def _have_images(self, ended: threading.Event) -> None:
         """Blocks: connects to the engine, pulls what is missing, builds the backend's image."""
@@ -261,6 +264,9 @@ class DockerStack:
         testcontainers_config.ryuk_disabled = not self._images.ryuk
         testcontainers_config.ryuk_image = self._images.ryuk or testcontainers_config.ryuk_image
         self._entry = self._children.docker(f"{RUN_LABEL}={self._children.name}")
+        if self._images.ryuk:
+            # Now, because the first containers start at once, and each would make a reaper.
+            Reaper.get_instance()
         self._network = make_network(f"tenant-harness-{self._children.name}", self._labels)
 
     def _made(self, service: Service) -> Container:
