@@ -28,6 +28,7 @@ class FaultPlan(Strict):
     )
     at_s: Annotated[float, Field(ge=0)] | None = Field(None, description="seconds after the load began")
     at_registration: Annotated[int, Field(ge=0)] | None = Field(None, description="once that many are answered")
+    after: str | None = Field(None, description="once the fault of that id (or name) is healed, all its repeats")
     within_s: tuple[float, float] | None = Field(None, description="at a moment drawn from the seed")
     on_statement: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="from its beginning on, wait until Postgres executes a statement that starts so"
@@ -55,9 +56,12 @@ class FaultPlan(Strict):
             self.at_s is not None,
             self.at_registration is not None,
             self.within_s is not None,
+            self.after is not None,
         ]
         if sum(begins) != 1:
-            raise ValueError("needs one beginning; set one of from_start, at_phase, at_s, at_registration, within_s")
+            raise ValueError(
+                "needs one beginning; set one of from_start, at_phase, at_s, at_registration, within_s, after"
+            )
         if self.within_s is not None and not 0 <= self.within_s[0] <= self.within_s[1]:
             raise ValueError("within_s is no span of time; write [earliest, latest], in seconds")
         ends = [self.for_s is not None, self.until_registration is not None, self.until_load_ends, self.until_end]
@@ -77,6 +81,11 @@ class FaultPlan(Strict):
             raise ValueError("every_registrations needs a first one; set at_registration")
         if self.repeat > 1 and (self.from_start or self.at_phase in ("steady", "settle")):
             raise ValueError("is repeated outside the load; begin with at_s, at_registration, within_s or at_phase")
+
+    @property
+    def label(self) -> str:
+        """What its occurrences are called, before their number."""
+        return self.id or self.fault or "drawn"
 
     @property
     def names(self) -> list[str]:

@@ -175,7 +175,7 @@ def occurrences(scenario: Scenario, seed: int) -> Iterator[Occurrence]:
     counted: dict[str, int] = {}
     for plan in scenario.faults:
         for repeat in range(plan.repeat):
-            base = plan.id or plan.fault or "drawn"
+            base = plan.label
             counted[base] = counted.get(base, 0) + 1
             yield _occurrence(plan, repeat, f"{base}#{counted[base]}", seed)
 

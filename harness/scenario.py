@@ -197,6 +197,16 @@ class Scenario(Strict):
     abort: list[Abort] = Field([])
     gates: dict[str, GateBound] = Field({}, description="finding -> bound; the strict defaults hold besides")
 
+    @model_validator(mode="after")
+    def _each_fault_follows_an_earlier_one(self) -> Self:
+        earlier: set[str] = set()
+        for index, plan in enumerate(self.faults):
+            if plan.after is not None and plan.after not in earlier:
+                known = ", ".join(sorted(earlier)) or "none"
+                raise ValueError(f"faults[{index}].after names no earlier fault: '{plan.after}'; known: {known}")
+            earlier.add(plan.label)
+        return self
+
     def all_gates(self) -> list[Gate]:
         """The scenario's gates, and the strict defaults that it does not write over."""
         defaults = {name: bound for name, bound in DEFAULT_GATES.items() if name not in self.gates}

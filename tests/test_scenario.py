@@ -32,6 +32,9 @@ def written(tmp_path: Path, text: str) -> Path:
         ('[[faults]]\nfault = "redis.kill"\nat_s = 1\nfor_s = 1\nuntil_end = true\n', "more than one end"),
         ('[[faults]]\nfault = "redis.kill"\nat_s = 1\nrepeat = 3\n', "set every_s"),
         ('[gates]\nleaks = "none"\n', "is no bound"),
+        ('[[faults]]\nfault = "redis.kill"\nafter = "lunch"\n', "names no earlier fault"),
+        ("[sizes.huge]\n", "is no size"),
+        ('[sizes.full.load]\nregistrations = "many"\n', "load.registrations"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_remedy(tmp_path: Path, text: str, said: str) -> None:

@@ -41,9 +41,10 @@ def _load(record: Record) -> list[str]:
     found = [*lost_workers(record), *([limit] if limit else [])]
     if not len(requests):
         return [*found, "no request was sent"]
-    first = REGISTER
-    if not ((requests["step"] == first) & (requests["outcome"] == "ok")).any():
-        return [*found, "no registration was acknowledged"]
+    own = record.plan.scenario.load.locustfile is not None
+    counts = requests["outcome"] == "ok" if own else (requests["step"] == REGISTER) & (requests["outcome"] == "ok")
+    if not counts.any():
+        return [*found, "no request was acknowledged" if own else "no registration was acknowledged"]
     return found
 
 

@@ -21,7 +21,7 @@ from harness.judge.windows import merged, overlaps, phase_began, windows
 from harness.record.reader import Record
 from harness.record.schema import Pulse
 
-STALL_MS = 100
+STALL_MS = 120
 STALL_TIMES = 8
 SHARE = 0.15
 STALLS_MIN = 5
@@ -39,7 +39,7 @@ def event_loop_blocked(record: Record) -> list[Finding]:
     begins = np.array([row.at_ns for row in pulses], dtype=np.int64)
     ends = np.array([_end(row) for row in pulses], dtype=np.int64)
     beside = [row for row, touched in zip(pulses, overlaps(begins, ends, busy), strict=True) if touched]
-    stalls = [span for span in _stalls(record, beside, _least_ns(record, pulses)) if not _excused(record, span)]
+    stalls = merged(span for span in _stalls(record, beside, _least_ns(record, pulses)) if not _excused(record, span))
     share = sum(end - begin for begin, end in stalls) / max(1, sum(end - begin for begin, end in busy))
     return [
         counted(

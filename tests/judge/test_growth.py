@@ -1,33 +1,129 @@
-"""Growth with registrations: what never stops is told from what warms up."""
+"""Growth: what rises with every registration, against what fills up and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from harness.gate import Ruling
 from harness.judge.growth import Series, growth
-
-# Sampled on a busy machine: idle before the first registration, then the control pool fills and stays.
-POOLS = {
-    "filled at once": ([0, 2, 5, 10, 14, 16, 20], [2, 10, 10, 10, 13, 13, 13]),
-    "filled bit by bit": ([0, 1, 2, 3, 4, 5, 6, 10, 15, 20], [2, 9, 9, 9, 9, 9, 12, 12, 13, 13]),
-}
+from harness.record.schema import Process, Redis, RedisClient, Server
+from tests.judge.story import broken, connection, healthy, ns
 
 
-def series(registrations: list[int], levels: list[int]) -> Series:
-    return Series(registrations=np.array(registrations, dtype=float), levels=np.array(levels, dtype=float))
+def series(level: Callable[[float], float], registrations: int = 20) -> Series:
+    x = np.repeat(np.arange(registrations + 1, dtype=float), 3)
+    return Series(x, np.array([level(each) for each in x]))
 
 
-@pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS.keys())
-def test_a_pool_that_fills_is_no_growth(pool: tuple[list[int], list[int]]) -> None:
-    """A healthy backend is not accused for opening its pool when the first work comes."""
-    found = growth(series(*pool), slack=2)
-    assert found
-    assert not found.shown
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        (lambda n: 8.0, False),
+        (lambda n: 8 + n, True),
+        (lambda n: 8 + n // 2, True),
+        (lambda n: min(8 + n, 12), False),
+        (lambda n: 8 if n < 15 else 20, False),
+        (lambda n: 8 + n % 3, False),
+        (lambda n: 30 - n, False),
+    ],
+    ids=["flat", "one each", "one in two", "a pool that fills", "a jump", "a wave", "shrinking"],
+)
+def test_only_what_rises_all_along_is_growth(level: Callable[[float], float], shown: bool) -> None:
+    """Slope, quarters and slack must all agree."""
+    found = growth(series(level), slack=3)
+    assert found is not None
+    assert found.shown is shown
 
 
-def test_one_more_with_every_registration_is_growth() -> None:
-    """Whatever it began with."""
-    numbers = list(range(21))
-    found = growth(series(numbers, [2 if n == 0 else 9 + n for n in numbers]), slack=2)
-    assert found
+def test_too_few_registrations_show_nothing() -> None:
+    """A slope over five registrations is none."""
+    assert growth(series(lambda n: n, registrations=5), slack=3) is None
+
+
+def test_the_lowest_level_counts() -> None:
+    """What is only in use for a moment does not stay."""
+    x = np.repeat(np.arange(21, dtype=float), 2)
+    y = np.where(np.arange(42) % 2, 8.0, 8 + x)
+    found = growth(Series(x, y), slack=3)
+    assert found is not None
+    assert found.slope == pytest.approx(0)
+
+
+@settings(max_examples=50)
+@given(st.floats(0.5, 5), st.lists(st.floats(0, 0.4), min_size=63, max_size=63))
+def test_the_interval_holds_the_true_slope_of_a_leak(slope: float, noise: list[float]) -> None:
+    """One that leaks steadily is shown whatever small noise lies on it."""
+    x = np.repeat(np.arange(21, dtype=float), 3)
+    found = growth(Series(x, slope * x + np.array(noise)), slack=3)
+    assert found is not None
     assert found.shown
-    assert found.slope == pytest.approx(1)
+    assert found.low - 0.05 <= slope <= found.high + 0.05
+
+
+def test_connections_beside_the_tenants_that_grow_are_told() -> None:
+    """One to the control database is left open by each registration."""
+    story = healthy(20)
+    story.change(
+        Server,
+        lambda row: replace(
+            row,
+            connections=[
+                *row.connections,
+                *(connection(7000 + k, "shop", 3, 3) for k in range(sum(c.pid > 1000 for c in row.connections))),
+            ],
+        ),
+    )
+    found = story.finding("connection_growth_per_registration")
+    assert found.value == pytest.approx(1, abs=0.1)
+    assert found.low is not None and found.low > 0.8
+    assert story.ruling("connection_growth_per_registration") is Ruling.FAIL
+
+
+def test_a_cache_that_fills_is_no_growth_of_anything() -> None:
+    """Each new tenant has a connection and its descriptor, and both are accounted for."""
+    verdict = healthy(20).verdict()
+    for name in ("connection_growth_per_registration", "descriptor_growth", "thread_growth", "redis_clients_growth"):
+        found = verdict.finding(name)
+        assert found is not None
+        assert found.value == 0, name
+
+
+def test_redis_clients_and_descriptors_that_grow_are_told() -> None:
+    """With the figures from the first to the last."""
+    story = healthy(20)
+    clients = [RedisClient(id=k, name="", address="", age_s=0, idle_s=0) for k in range(200)]
+    story.change(Redis, lambda row: replace(row, clients=clients[: max(1, (row.at_ns - ns(2)) // ns(0.25))]))
+    assert (story.finding("redis_clients_growth").value or 0) > 1
+    story = healthy(20)
+    story.change(
+        Process, lambda row: replace(row, descriptors=(row.descriptors or 0) + max(0, row.at_ns - ns(2)) // ns(0.25))
+    )
+    assert (story.finding("descriptor_growth").value or 0) > 1
+
+
+def test_a_restart_resets_and_is_left_out() -> None:
+    """Only the longest stretch without a fault on the service is looked at; too short, and nothing is said."""
+    found = broken(healthy(), "redis.kill", 3, 11).finding("redis_clients_growth")
+    assert found.value is None
+    assert found.not_applicable
+
+
+def test_memory_is_looked_at_once_the_connections_stopped_growing() -> None:
+    """Each new client needs memory of its own; a full cache does not."""
+    story = healthy(20)
+    grown = lambda row: replace(row, rss_bytes=2**26 + (row.at_ns // ns(0.1)) * 2**20)  # noqa: E731
+    assert story.change(Process, grown).finding("memory_growth").value is None
+    story.change(Server, lambda row: replace(row, connections=row.connections[:3]))
+    assert (story.finding("memory_growth").value or 0) > 1000
+
+
+def test_nobody_looking_is_missing_evidence() -> None:
+    """Not a system that does not grow."""
+    assert healthy().drop(Redis).ruling("redis_clients_growth") is Ruling.UNKNOWN
+    assert healthy().drop(Process).ruling("descriptor_growth") is Ruling.UNKNOWN

@@ -7,6 +7,7 @@ Whether an unseen fault is bad is for the judge to say.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from harness.record.writer import RowWriter
 POLL_NS = 10 * NS_PER_MS
 INJECT_TIMEOUT_S = 30.0
 SEEN_TIMEOUT_S = 10.0
-HEAL_TIMEOUT_S = 30.0
+HEAL_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Conductor:
         # Faults may overlap, but nobody stops a service while somebody else is starting it.
         self._hands = {service: asyncio.Lock() for service in Service}
         self._timeline = list(occurrences(plan.scenario, plan.seed))
+        self._repeats = Counter(occurrence.plan.label for occurrence in self._timeline)
+        self._over: list[str] = []
         for occurrence in self._timeline:
             self._say(occurrence, "planned")
 
@@ -137,6 +140,10 @@ class Conductor:
         return await self._probes.hold(when, broken=self.broken)
 
     async def _play(self, occurrence: Occurrence, load_started_ns: int) -> None:
+        await self._played(occurrence, load_started_ns)
+        self._over.append(occurrence.plan.label)
+
+    async def _played(self, occurrence: Occurrence, load_started_ns: int) -> None:
         if not (occurrence.plan.from_start or occurrence.plan.at_phase == "steady"):
             if not await self._comes(occurrence, load_started_ns):
                 self._say(occurrence, "not_begun", "the load was over before")
@@ -166,6 +173,8 @@ class Conductor:
 
     def _is_due(self, occurrence: Occurrence, load_started_ns: int) -> bool:
         elapsed_ns = self._clock.now_ns() - load_started_ns
+        if (first := occurrence.plan.after) and self._over.count(first) < self._repeats[first]:
+            return False
         return elapsed_ns >= occurrence.at_ns and self._progress().done >= occurrence.at_registration
 
     async def _lasting(self, begun: Iterable[Occurrence], since_ns: int) -> None:
@@ -200,7 +209,7 @@ class Conductor:
                 begun_ns = self._clock.now_ns()
                 await fault.inject(active.ground)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others and the load go on
-            self._say(occurrence, "not_injected", f"{type(error).__name__}: {error}")
+            self._say(occurrence, "not_injected", _told(error))
             await self._heal(active)
             return
         # Dated back: what fails while it is being injected is its doing already.
@@ -220,7 +229,7 @@ class Conductor:
             async with self._hands[active.fault.service], asyncio.timeout(HEAL_TIMEOUT_S):
                 await active.fault.heal(active.ground)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other faults must still be healed
-            self._say(occurrence, "not_healed", f"{type(error).__name__}: {error}")
+            self._say(occurrence, "not_healed", _told(error))
             return False
         self._active.pop(occurrence.fault, None)
         self._say(occurrence, "healed")
@@ -265,3 +274,8 @@ class Conductor:
             detail=detail,
         )
         self._writer.append(row, now=True)
+
+
+def _told(error: Exception) -> str:
+    """A time that ran out says nothing of itself."""
+    return f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: not done in time"

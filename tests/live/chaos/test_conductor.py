@@ -221,6 +221,16 @@ async def test_repeats_by_registrations_come_at_each_multiple(tmp_path: Path) ->
     assert played.stack.done == ["inject made", "heal made"] * 2
 
 
+async def test_a_fault_may_follow_another(tmp_path: Path) -> None:
+    """The second begins once the first is healed with all its repeats, however long that takes."""
+    first = {"id": "first", "at_s": 0, "for_s": 0.05, "repeat": 2, "every_s": 0.2, "options": {"label": "one"}}
+    played = Played(tmp_path, [first, {"after": "first", "options": {"label": "two"}}])
+    playing = played.begin()
+    await played.until_done("inject two")
+    await played.end_load(playing)
+    assert played.stack.done == ["inject one", "heal one", "inject one", "heal one", "inject two", "heal two"]
+
+
 async def test_a_phase_begins_its_faults(tmp_path: Path) -> None:
     """`steady` stays into the load; `settle` is over before the last samples are taken."""
     early = {"at_phase": "steady", "options": {"label": "early"}}

@@ -14,6 +14,7 @@ from harness.live.stack import Capability, Service
 
 AT_ONCE = 16
 REFILL_S = 0.05
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(kw_only=True)
@@ -73,7 +74,11 @@ class PostgresConnectionsExhausted:
 
     async def _keep_full(self, ground: Ground) -> None:
         while self.keeps:
-            if not await self._fill(ground, 1):
+            try:
+                full = not await self._fill(ground, 1)
+            except AWAY:
+                full = True  # Postgres is away for another reason, and may come back with every slot free.
+            if full:
                 await asyncio.sleep(REFILL_S)
 
 

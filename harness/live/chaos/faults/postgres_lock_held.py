@@ -52,6 +52,8 @@ class PostgresLockHeld:
         return self.database or ground.stack.postgres.control_database
 
     async def _can_read(self, ground: Ground) -> bool:
+        if not self.locked:
+            return True
         async with session(ground.stack, self._in(ground)) as connection:
             await connection.execute("SET lock_timeout = 200")
             try:
