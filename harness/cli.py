@@ -206,12 +206,13 @@ def compare(
         list[Path], typer.Argument(metavar="A B [A2 B2 ...]", help="run folders, before and after by turns")
     ],
     force: Annotated[bool, typer.Option("--force", help="also where machine, stack or scenario differ")] = False,
+    page: Annotated[Path | None, typer.Option("--html", help="write it as a page too")] = None,
 ) -> None:
     """Each finding before and after; three runs a side and more say how much is noise. Exit code 1: clearly worse."""
     from harness.comparing import compare_folders
 
     with told():
-        raise typer.Exit(compare_folders(runs, console, force=force))
+        raise typer.Exit(compare_folders(runs, console, force=force, page=page))
 
 
 @app.command()

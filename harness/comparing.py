@@ -10,8 +10,9 @@ from rich.table import Table
 
 from harness.judge.compare import RUNS_MIN, Change, Comparison, compare
 from harness.judge.verdict import judge
-from harness.record.folder import RunFolder
+from harness.record.folder import RunFolder, write_whole
 from harness.record.reader import read
+from harness.report.compare_page import compare_html
 from harness.tomlfile import BadFile, Mistake
 
 WORSE = 1
@@ -19,8 +20,9 @@ WIDTH = 120
 HIDDEN = ("_service_", "_failed_", "_min_ms", "_max_ms")
 
 
-def compare_folders(paths: Sequence[Path], console: Console, *, force: bool) -> int:
-    """Before and after by turns: A B A2 B2. Prints the table; 1 where something is clearly worse, else 0.
+def compare_folders(paths: Sequence[Path], console: Console, *, force: bool, page: Path | None = None) -> int:
+    """Before and after by turns: A B A2 B2. Prints the table; 1 where something is clearly worse, else 0. `page` is
+    where to write it as HTML too.
 
     Raises `BadFile` for runs that can't be compared, `NotARun` for a folder that is none.
     """
@@ -38,6 +40,9 @@ def compare_folders(paths: Sequence[Path], console: Console, *, force: bool) -> 
     wide.print(table(comparison))
     if min(len(comparison.before), len(comparison.after)) < RUNS_MIN:
         console.print(f"fewer than {RUNS_MIN} runs on a side: nothing says how much of a difference is noise")
+    if page is not None:
+        write_whole(page, compare_html(comparison))
+        console.print(f"page: {page}", markup=False, highlight=False)
     return WORSE if comparison.is_worse else 0
 
 
