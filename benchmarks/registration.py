@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 
 from benchmarks.plain_http import PlainHttp
 from benchmarks.rows import Row
-from benchmarks.tenant_backend import CHEAP_HASHING, Servers, backend, drop_all, register, servers
+from benchmarks.tenant_backend import CHEAP_HASHING, Servers, backend, drop, register, servers
 from harness.clock import wait_until
 
 TURNS = 30
@@ -120,7 +120,9 @@ async def _create_database(pool: asyncpg.Pool) -> None:
 
 
 async def _clean(found: Servers) -> None:
-    await drop_all(found, "^raw_|^tenant_[0-9a-f]{32}$")
+    await drop(found, "SELECT datname FROM pg_database WHERE starts_with(datname, 'raw_')")
+    for mode in MODES:
+        await drop(found, "SELECT database FROM tenants ORDER BY created_at DESC LIMIT 100", by=f"control_{mode}")
 
 
 async def _spares_are_ready(client: PlainHttp) -> None:

@@ -115,14 +115,15 @@ async def register(client: PlainHttp) -> None:
         raise RuntimeError(f"a registration was answered with {status}: {answer.decode()}")
 
 
-async def drop_all(servers: Servers, pattern: str) -> None:
-    """Drop databases whose names match `pattern`, so that the disk doesn't fill."""
+async def drop(servers: Servers, listed: str, *, by: str = "postgres") -> None:
+    """Drop the databases that the query `listed` names, asked of the database `by`, so that the disk doesn't fill."""
+    asked = await asyncpg.connect(servers.url(by))
     connection = await asyncpg.connect(servers.url("postgres"))
     try:
-        names = await connection.fetch("SELECT datname FROM pg_database WHERE datname ~ $1", pattern)
-        for row in names:
-            await connection.execute(f'DROP DATABASE "{row["datname"]}" WITH (FORCE)')
+        for row in await asked.fetch(listed):
+            await connection.execute(f'DROP DATABASE IF EXISTS "{row[0]}" WITH (FORCE)')
     finally:
+        await asked.close()
         await connection.close()
 
 

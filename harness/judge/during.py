@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.judge.latency import nearest_rank
+from harness.judge.latency import Milliseconds, nearest_rank
 from harness.judge.logs import lines_with
 from harness.judge.making import counted
 from harness.judge.model import Evidence, Finding
@@ -17,6 +18,7 @@ from harness.record.schema import Gap
 
 HELD_UP_MS = 5000
 HELD_UP_TIMES = 10
+AT_ONCE_MS = 100
 TOLD = ("step", "tenant", "outcome", "start_ns", "end_ns", "error")
 NEEDED = ("postgres", "backend", "client", "network")
 NO_SLOT = re.compile(r"too many clients already|remaining connection slots|TooManyConnectionsError|\b53300\b")
@@ -35,7 +37,8 @@ def service_during_fault(record: Record) -> list[Finding]:
     took_ms = (end - begin) / NS_PER_MS
     usual_ms = nearest_rank(np.sort(took_ms[end < broken[0][0]]), 95) if broken else None
     limit_ms = max(HELD_UP_MS, HELD_UP_TIMES * (usual_ms or 0))
-    bad = frame[chosen & ((frame["outcome"] != "ok").to_numpy() | (took_ms >= limit_ms))]
+    failed = ((frame["outcome"] != "ok") & ~_met_a_closing(frame, took_ms)).to_numpy()
+    bad = frame[chosen & (failed | (took_ms >= limit_ms))]
     facts = [_fact(*row) for row in bad[list(TOLD)].itertuples(index=False)]
     n = int(chosen.sum())
     return [
@@ -49,6 +52,13 @@ def service_during_fault(record: Record) -> list[Finding]:
             not_applicable="" if broken else "no fault on Redis",
         )
     ]
+
+
+def _met_a_closing(frame: pd.DataFrame, took_ms: Milliseconds) -> pd.Series[bool]:
+    """A request on a kept connection that the other side was just closing for being idle: it ended at once, without any
+    answer. That is nobody's failure; a backend that is away refuses the new connections that follow."""
+    unanswered = (frame["outcome"] == "unknown") & frame["first_byte_ns"].isna()
+    return unanswered & frame["reused"] & (took_ms < AT_ONCE_MS)
 
 
 def _fact(step: str, tenant: str, outcome: str, start_ns: int, end_ns: int, error: object) -> Evidence:

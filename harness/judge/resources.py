@@ -27,6 +27,7 @@ THREADS_SLACK = 40
 # So do pools of connections that all tenants share, as far as the load asks for.
 POOLS_SLACK = 10
 NEARLY_ALL = 0.9
+SMOOTHED_OVER = 5
 SYSTEM_ROLES = "pg_"
 
 
@@ -186,6 +187,8 @@ def _plateau_began(record: Record) -> int:
     sizes = record.connections.groupby("at_ns").size()
     # The final read opens clients of its own accord.
     sizes = sizes[sizes.index <= rest_ended(record)]
+    # One client that opens while another closes is no new level.
+    sizes = sizes.rolling(SMOOTHED_OVER, center=True, min_periods=1).median()
     return int(sizes.index[sizes >= NEARLY_ALL * sizes.max()].min()) if len(sizes) else 0
 
 

@@ -119,6 +119,16 @@ def test_the_service_is_kept_while_redis_is_away() -> None:
     assert {fact.tenant for fact in found.evidence} == {label(3), label(4)}
 
 
+def test_a_kept_connection_that_is_just_closing_is_nobodys_failure() -> None:
+    """Ended at once and without an answer; on a new connection, or after a while, it counts."""
+    met = {"outcome": "unknown", "status": None, "first_byte_ns": None, "reused": True}
+    closing = redis_away(healthy(), 4, 9).add("load-0", request(3, "read", 5, 0.01, **met))
+    assert closing.finding("service_during_fault").value == 0
+    for changed, took_s in (({**met, "reused": False}, 0.01), (met, 2.0)):
+        story = redis_away(healthy(), 4, 9).add("load-0", request(3, "read", 5, took_s, **changed))
+        assert story.finding("service_during_fault").value == 1
+
+
 def test_what_fails_while_postgres_is_broken_too_is_excused() -> None:
     """The service can't be kept without Postgres."""
     story = redis_away(healthy(), 4, 9)

@@ -23,8 +23,8 @@ from tests.proxy.servers import (
     wait_for,
 )
 
-ANSWER_S = 1.0
-"""Control answers within this, whatever the data does."""
+ANSWER_S = 5.0
+"""Control answers at once, whatever the data does; on a busy machine, within this."""
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ VERSION = "2.12.0"
 REQUEST_ID_HEADER = "X-Toxiproxy-Request-Id"
 EXTENSIONS_HEADER = "Fault-Proxy-Extensions"
 EXTENSIONS_TOLD = ",".join(["connections", *(kind.type for kind in EXTENSIONS)])
-ANSWER_TIMEOUT_S = 0.9
+ANSWER_TIMEOUT_S = 4.0
+"""The data plane takes milliseconds, unless the machine starves it; a caller is told before it gives up itself."""
 
 Handler = Callable[[Request, list[str]], Awaitable[Response]]
 T = TypeVar("T")
