@@ -15,6 +15,7 @@ from pydantic import Field
 from harness import finding_names, tomlfile
 from harness.clock import NS_PER_S, dice
 from harness.fault_plan import FaultPlan
+from harness.record.schema import CheckName
 from harness.scenario import Scenario
 from harness.target import Target
 from harness.tomlfile import Mistake
@@ -120,14 +121,8 @@ def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mis
         if name not in target.settings:
             known = ", ".join(target.settings) or "none"
             mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
-    told = {
-        "isolation": target.checks.isolation,
-        "tokens": target.checks.tokens,
-        "rate_limit": target.checks.rate_limit,
-        "api_contract": target.api,
-    }
     for index, check in enumerate(scenario.checks):
-        if told.get(check, target) is None:
+        if not _tells_about(target, check):
             table = "[api]" if check == "api_contract" else f"[checks.{check}]"
             mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
     for name in scenario.gates:
@@ -143,6 +138,16 @@ def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mis
         )
         for key, value, problem, remedy in mistakes
     ]
+
+
+def _tells_about(target: Target, check: CheckName) -> bool:
+    told = {
+        "isolation": target.checks.isolation,
+        "tokens": target.checks.tokens,
+        "rate_limit": target.checks.rate_limit,
+        "api_contract": target.api,
+    }
+    return told.get(check, target) is not None
 
 
 def backend_env(plan: Plan) -> dict[str, str]:

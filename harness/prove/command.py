@@ -13,12 +13,15 @@ from rich.console import Console
 from harness import bundled, target
 from harness.clock import NS_PER_S, monotonic_ns, utc_now
 from harness.live.prepare import StackName
-from harness.prove.catalogue import load
+from harness.prove.catalogue import Catalogue, load
 from harness.prove.matrix import Line, matrix
 from harness.prove.render import Proof, table, write
 from harness.prove.suite import Suite, run_cases
+from harness.prove.trying import Case, Tried
+from harness.target import Target
 
-AT_ONCE_MAX = 2
+AT_ONCE_MAX = 3
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +41,31 @@ class ProofRequest:
 def prove(request: ProofRequest, console: Console) -> int:
     """Run it; the exit code says whether the proof holds. Raises `BadFile` before anything runs."""
     began_ns, now = monotonic_ns(), utc_now()
+    folder = request.out / f"prove-{now:%Y%m%d-%H%M%S}"
+    suite, described = _suite(request, folder)
+    cases = suite.healthy(request.healthy) if request.healthy else suite.cases(request.only, subset=request.subset)
+    # Healthy runs by themselves prove that nothing is accused, not that anything would be detected.
+    asked = suite.catalogue.model_copy(update={"defects": {}}) if request.healthy else suite.catalogue
+    try:
+        lines = _lines(asked, cases, request.at_once or _at_once(), console)
+    except KeyboardInterrupt:
+        console.print("interrupted; what ran was ended in order", style="red")
+        return INTERRUPTED
+    proof = Proof(
+        target=described.name,
+        stack=request.stack,
+        seed=suite.seed,
+        created_at=now.isoformat(timespec="seconds"),
+        took_s=(monotonic_ns() - began_ns) / NS_PER_S,
+        lines=lines,
+    )
+    return _told(proof, folder, console)
+
+
+def _suite(request: ProofRequest, folder: Path) -> tuple[Suite, Target]:
     target_file = request.target or bundled.reference_target()
     described = target.load(target_file)
     catalogue, catalogue_file = load(described, target_file)
-    folder = request.out / f"prove-{now:%Y%m%d-%H%M%S}"
     suite = Suite(
         catalogue=catalogue,
         catalogue_file=catalogue_file,
@@ -50,25 +74,25 @@ def prove(request: ProofRequest, console: Console) -> int:
         seed=secrets.randbits(32) if request.seed is None else request.seed,
         out=folder / "runs",
     )
-    cases = suite.healthy(request.healthy) if request.healthy else suite.cases(request.only, subset=request.subset)
-    # Healthy runs by themselves prove that nothing is accused, not that anything would be detected.
-    asked = catalogue.model_copy(update={"defects": {}}) if request.healthy else catalogue
-    at_once = request.at_once or max(1, min(AT_ONCE_MAX, os.cpu_count() or 1))
+    return suite, described
+
+
+def _at_once() -> int:
+    return min(AT_ONCE_MAX, 1 + (os.cpu_count() or 1))
+
+
+def _lines(catalogue: Catalogue, cases: Sequence[Case], at_once: int, console: Console) -> list[Line]:
+    """The matrix, in the order of the cases; each is told as it ends."""
     order = {case.key: number for number, case in enumerate(cases)}
-    results = []
+    results: list[Tried] = []
     for result in run_cases(cases, at_once=at_once):
         results.append(result)
-        (line,) = matrix(asked, [result])
+        (line,) = matrix(catalogue, [result])
         console.print(said(line, len(results), len(cases)), markup=False, highlight=False)
-    results.sort(key=lambda result: order[result.key])
-    proof = Proof(
-        target=described.name,
-        stack=request.stack,
-        seed=suite.seed,
-        created_at=now.isoformat(timespec="seconds"),
-        took_s=(monotonic_ns() - began_ns) / NS_PER_S,
-        lines=matrix(asked, results),
-    )
+    return matrix(catalogue, sorted(results, key=lambda result: order[result.key]))
+
+
+def _told(proof: Proof, folder: Path, console: Console) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     paths = write(proof, folder)
     if console.is_terminal:

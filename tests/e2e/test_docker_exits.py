@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,8 +94,13 @@ def images() -> None:
 def product(tmp_path: Path) -> Iterator[Product]:
     """Whatever the test does with it, the engine has afterwards what it had before."""
     before = engine_lists()
-    yield Product(tmp_path)
-    assert engine_lists() == before
+    made = Product(tmp_path)
+    yield made
+    after = engine_lists()
+    for line in made.processes():  # of a test that failed
+        os.kill(int(line.split()[0]), signal.SIGKILL)
+    made.call("clean")
+    assert after == before
 
 
 @pytest.fixture
