@@ -10,6 +10,7 @@ from markupsafe import Markup
 from harness.report import runtime, theme
 from harness.report.charts.chart import fault_rows
 from harness.report.findings import FIGURES
+from harness.report.moments import Course
 from harness.report.page import Page
 from harness.report.templating import asset, environment, style
 
@@ -69,7 +70,7 @@ def payload(page: Page) -> dict[str, Any]:
         datasets |= chart.datasets
     return {
         "config": theme.vega_config(),
-        "window": {"load": [page.course.from_s, page.course.to_s], "all": [0, page.course.end_s]},
+        "window": _window(page.course),
         "charts": {
             id: {"spec": chart.spec, "uses": ["faults", *chart.datasets], "on_time": chart.on_time}
             for id, chart in drawn.items()
@@ -77,6 +78,12 @@ def payload(page: Page) -> dict[str, Any]:
         "datasets": datasets,
         "tenants": [{item.name: getattr(tenant, item.name) for item in fields(tenant)} for tenant in page.tenants],
     }
+
+
+def _window(course: Course) -> dict[str, list[float]]:
+    """What the charts show first, and the most they can show; a run that recorded nothing has a second of nothing."""
+    end_s = max(course.end_s, course.to_s, 1.0)
+    return {"load": [course.from_s, course.to_s or end_s], "all": [0.0, end_s]}
 
 
 def _contents(page: Page) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.gate import Ruling
 from harness.judge.model import Verdict
 from harness.record.reader import Record
-from harness.record.schema import FinalRead, Gap, Trailer
+from harness.record.schema import Gap
 from harness.report.text import clean
 
 
@@ -80,20 +80,11 @@ def _faults(verdict: Verdict) -> Ground:
 
 def _missing(record: Record, verdict: Verdict) -> Iterator[str]:
     """What the folder lacks, and every gate that can't be told. What no gate asks for is told beside its finding."""
-    if record.end is None:
-        yield "end.json: the run was killed before it could say how it ended"
-    if not len(record.requests):
-        yield "no request was recorded"
-    trailers, workers = len(record.rows(Trailer)), record.plan.scenario.load.processes
-    if trailers < workers:
-        yield f"{workers - trailers} of {workers} load workers left no trailer: what they did last is lost"
-    if not record.rows(FinalRead):
-        yield "no final read: nothing can be said of lost and orphaned tenants"
+    yield from (clean(text) for text in verdict.doubts)
     if record.torn:
         files = ", ".join(sorted({torn.file for torn in record.torn}))
         yield f"{len(record.torn)} torn lines in {files}"
     gaps = Counter(row.source for row in record.rows(Gap))
     for source, count in gaps.items():
         yield f"{count} samples of {clean(source, 60)} could not be taken"
-    yield from (clean(text) for text in verdict.doubts)
     yield from (clean(gate.why) for gate in verdict.gates if gate.ruling is Ruling.UNKNOWN)

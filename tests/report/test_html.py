@@ -123,7 +123,7 @@ def test_a_run_that_recorded_nothing_is_rendered_and_says_so(tmp_path: Path) -> 
     """Only a plan: no figure is made up, and what is missing is told."""
     folder = Story(scenario=healthy().scenario, target=healthy().target).write(tmp_path / "run")
     text = reported(folder).page.text
-    for words in ("the run was killed", "no request was recorded", "no final read", "Not drawn"):
+    for words in ("the run was killed", "no request was sent", "no final read", "Not drawn"):
         assert words in text
 
 

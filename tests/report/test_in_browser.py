@@ -11,7 +11,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from harness.record.schema import FinalRead, Trailer
 from harness.report.index import write_index
+from tests.judge.story import healthy
 from tests.report.rendering import HOSTILE, Rendered, eventful, rendered
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -62,6 +64,24 @@ def test_it_opens_offline_without_a_word_in_the_console(opened: Opened, run: Ren
     assert [url for url in opened.requests if not url.startswith(("blob:", "data:"))] == [
         (run.folder.path / "report.html").as_uri()
     ]
+
+
+@pytest.mark.parametrize("what", ["a healthy run", "a killed run", "nothing at all"])
+def test_a_run_without_faults_or_without_anything_opens_as_quietly(browser: Browser, tmp_path: Path, what: str) -> None:
+    """Charts without data, or zoomed to where there is none, leave no word in the console either."""
+    story = healthy(3)
+    if what != "a healthy run":
+        story.end = None
+        story.drop(Trailer, FinalRead)
+    if what == "nothing at all":
+        story.rows.clear()
+    run = rendered(story, tmp_path / "run")
+    context = browser.new_context()
+    made = _open(context.new_page(), run.folder.path / "report.html")
+    made.page.evaluate("location.hash = 'at=1.2'")
+    expect(made.page.locator("#window")).to_have_text("0.0 to 1.0 s" if what == "nothing at all" else "0.2 to 2.2 s")
+    assert made.troubles == []
+    context.close()
 
 
 def test_its_figures_are_those_of_the_verdict_file(opened: Opened, run: Rendered) -> None:

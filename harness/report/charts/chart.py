@@ -85,7 +85,7 @@ def over_time(
     """The layers over the fault bands (`named` or not), with the shared window and a brush that chooses a new one."""
     brush = alt.selection_interval(name="brush", encodings=["x"], mark=alt.BrushConfig(fill="var(--one)"))
     first, *others = layers
-    chart = alt.layer(*bands(named), first.add_params(brush), *others)
+    chart = alt.layer(*(bands(named) if course.faults else ()), first.add_params(brush), *others)
     window = (alt.param(name="t_from", value=course.from_s), alt.param(name="t_to", value=course.to_s))
     return finished(chart.add_params(*window, *params), height)
 
@@ -97,7 +97,10 @@ def bands(named: bool) -> list[Drawing]:
     name = base.mark_text(align="left", baseline="top", dx=4, dy=3, fontSize=11, color="var(--band)", clip=True)
     begin = time_axis("from_s")
     band = ground.encode(x=begin, x2="to_s:Q", tooltip=fault_tooltip())
-    return [band, name.encode(x=begin, y=alt.value(0), text="label:N")] if named else [band]
+    # The name stands where the band enters the window.
+    named_at = name.transform_calculate(shown_s="max(datum.from_s, t_from)").transform_filter("datum.to_s > t_from")
+    label = named_at.encode(x=time_axis("shown_s"), y=alt.value(0), text="label:N")
+    return [band, label] if named else [band]
 
 
 def near_window(field_name: str = "t") -> str:

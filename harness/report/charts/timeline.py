@@ -35,11 +35,12 @@ def glance_chart(course: Course, stated: list[Stretch]) -> Chart:
         }
         for item in course.moments
     ]
+    layers = [*_bars(y), *([_marks(y)] if moments else [])]
     return Chart(
         id="glance",
         title="What happened when",
         description="Phases, faults, health checks and probes over the run. Drag over any time axis to zoom all.",
-        spec=over_time(course, *_bars(y), _marks(y), height=26 * len(lanes) + 20, named=False),
+        spec=over_time(course, *layers, height=26 * len(lanes) + 20, named=False),
         datasets={"lanes": stretches, "moments": moments},
         table=_glance_table(course),
         on_time=True,

@@ -25,7 +25,7 @@
     charts.set(id, null);
     const { spec, uses } = data.charts[id];
     const datasets = Object.fromEntries(uses.map((name) => [name, data.datasets[name] || []]));
-    const { view } = await window.vegaEmbed(plot, { ...spec, datasets }, { renderer: "svg", actions: false, config: data.config, tooltip: { theme: "page", disableDefaultStyle: true } });
+    const { view } = await window.vegaEmbed(plot, { ...spec, datasets }, { renderer: "svg", actions: false, config: data.config, tooltip: { theme: "page", disableDefaultStyle: true }, logLevel: 1 }); // errors only: a window without data is no matter for the console
     charts.set(id, { view, onTime: data.charts[id].on_time });
     plot.querySelector("svg").setAttribute("aria-hidden", "true"); // the figure has a label, and a table beside it
     follow(view, id);

@@ -222,6 +222,23 @@ def test_a_lost_host_is_noticed(backend: Backend, tmp_path: Path, ledger: ChildL
     assert trailer["ok"] == trailer["planned"] == 20
 
 
+def test_a_lost_process_here_is_told_with_how_it_ended(backend: Backend, tmp_path: Path, ledger: ChildLedger) -> None:
+    """One of two local processes is killed: the other ends in order, and the run says which one was lost, and how."""
+    backend.behave = lambda method, path: time.sleep(0.5)
+    with running(make_plan({"registrations": 40, "users": 4, "processes": 2}), tmp_path, backend.url, ledger) as run:
+        deadline = time.monotonic() + 60
+        while len(backend.log) < 4:
+            assert time.monotonic() < deadline, "the load did not begin"
+            time.sleep(0.05)
+        os.kill(run.driver.figures()[0].pid, signal.SIGKILL)
+        detail = run.join()
+    assert detail.startswith("load-0 was killed by signal 9 without its last word")
+    (trailer,) = rows(tmp_path, "trailer")
+    assert (trailer["worker"], trailer["ok"]) == ("load-1", 20)
+    begun = [min(row["at_ns"] for row in rows(tmp_path, "intent") if row["worker"] == f"load-{i}") for i in range(2)]
+    assert abs(begun[0] - begun[1]) < 2e9
+
+
 def test_locusts_own_page_shows_the_load(backend: Backend, tmp_path: Path, ledger: ChildLedger) -> None:
     """`--web`: a master here with workers here; its page tells of the same requests that the rows do."""
     import urllib.request
