@@ -216,8 +216,8 @@ class World:
     async def process(self, **changes: object) -> AsyncIterator[Process]:
         """A backend as a process of its own, ready, that can be killed."""
         process = Process(self.environment(port=free_port(), **changes), self.folder / "backend.log")
-        await process.start()
         try:
+            await process.start()
             yield process
         finally:
             process.stop()
