@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.judge.generator import limited
 from harness.judge.model import Finding
 from harness.record.reader import Record
-from harness.record.schema import REGISTER, FinalRead, Trailer
+from harness.record.schema import REGISTER, FinalRead, Opened, Trailer, WireEnd
 
 
 def doubts(record: Record, findings: Sequence[Finding]) -> list[str]:
@@ -16,6 +16,7 @@ def doubts(record: Record, findings: Sequence[Finding]) -> list[str]:
         *_ending(record),
         *_load(record),
         *_faults(findings),
+        *_wire(record),
         *_reading(record),
     ]
 
@@ -55,6 +56,13 @@ def _faults(findings: Sequence[Finding]) -> list[str]:
         if finding.name in ("faults_unseen", "faults_unhealed") and finding.value
         for fact in finding.evidence
     ]
+
+
+def _wire(record: Record) -> list[str]:
+    """A proxy that was killed lost what it had not written: an attempt too many, say."""
+    if record.rows(Opened) and not record.rows(WireEnd):
+        return ["the fault proxy left no last word: what went over the wire at the end is not known"]
+    return []
 
 
 def _reading(record: Record) -> list[str]:

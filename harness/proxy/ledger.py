@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from harness.clock import monotonic_ns
 from harness.proxy.plane.connection import Connection
 from harness.proxy.plane.lane import Lane
-from harness.record.schema import Closed, Opened, Row
+from harness.record.schema import Closed, Opened, Row, WireEnd
 from harness.record.writer import RowWriter
 
 
@@ -63,8 +64,10 @@ class Ledger:
             self._writer.flush()
 
     def close(self) -> None:
-        self.write()
+        """The last word, by which a reader knows that nothing is missing before it."""
         if self._writer is not None:
+            self._rows.append(WireEnd(at_ns=monotonic_ns() - self._origin_ns))
+            self.write()
             self._writer.close()
 
 

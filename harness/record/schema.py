@@ -9,7 +9,7 @@ known is null, never a made-up value.
 | `conductor.jsonl` | the orchestrator | phase, fault, probe, health, note |
 | `load-<worker>.jsonl` | each load worker | intent, request, lag, trailer |
 | `observe.jsonl` | the observers | server, counters, redis, statistics, process, pulse, gap |
-| `proxy.jsonl` | the fault proxy | opened, closed |
+| `proxy.jsonl` | the fault proxy | opened, closed, wire_end |
 | `checks.jsonl` | the orchestrator | check_request, api_document |
 | `final_read.jsonl` | the orchestrator | control_tenant, database, role, login, own_data, final_read |
 """
@@ -392,6 +392,14 @@ class Closed(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WireEnd(Row):
+    """The fault proxy's last row; without it the proxy was killed, and its rows may end early."""
+
+    kind: ClassVar[str] = "wire_end"
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest(Row):
     """One request of a check after the load, and what came back.
 
@@ -511,7 +519,7 @@ KINDS: dict[str, type[Row]] = {
         Phase, Fault, Probe, Health, Pulse, Note,
         Intent, Request, Lag, Trailer,
         Server, Counters, Redis, Statistics, Process, Gap,
-        Opened, Closed,
+        Opened, Closed, WireEnd,
         CheckRequest, ApiDocument,
         ControlTenant, Database, Role, Login, OwnData, FinalRead,
     )

@@ -43,6 +43,7 @@ from harness.record.schema import (
     ServerConnection,
     Statistics,
     Trailer,
+    WireEnd,
 )
 from harness.record.writer import RowWriter
 from harness.scenario import Scenario
@@ -179,6 +180,7 @@ def healthy(tenants: int = 12, **scenario: Any) -> Story:
     story.add("load-0", trailer(tenants))
     _samples(story, tenants)
     story.add("final_read", Database(at_ns=ns(READ_S), database="shop"))
+    story.add("proxy", WireEnd(at_ns=ns(DOWN_S)))
     return story.add("final_read", FinalRead(at_ns=ns(DOWN_S), control_table=True, databases=True, logins=True))
 
 

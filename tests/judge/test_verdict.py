@@ -13,7 +13,7 @@ from harness.judge.document import from_json, to_json, verdict_schema
 from harness.judge.model import Finding
 from harness.judge.verdict import judge, rule
 from harness.record.reader import Record
-from harness.record.schema import Fault, FinalRead, Intent, Lag, Request, Trailer
+from harness.record.schema import Fault, FinalRead, Intent, Lag, Opened, Request, Trailer, WireEnd
 from tests.judge.story import Story, broken, healthy, ns
 
 
@@ -155,3 +155,13 @@ def test_the_document_reads_back_and_keeps_its_schema() -> None:
     jsonschema.validate(json.loads(text), verdict_schema())
     assert from_json(text) == verdict
     assert json.loads(text)["facts"]["machine"]["cores"] == 2
+
+
+def test_a_proxy_without_a_last_word_is_never_a_pass() -> None:
+    """A killed fault proxy may have lost the attempt too many: unknown, and it says so."""
+    story = healthy()
+    opened = Opened(at_ns=ns(1), proxy="backend-redis", connection=1, client="c", upstream_port=1)
+    assert story.add("proxy", opened).verdict().ruling is Ruling.PASS
+    verdict = story.drop(WireEnd).verdict()
+    assert verdict.ruling is Ruling.UNKNOWN
+    assert any("no last word" in doubt for doubt in verdict.doubts)

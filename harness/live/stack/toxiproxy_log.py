@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.record.schema import Closed, Opened
+from harness.record.schema import Closed, Opened, WireEnd
 
 ACCEPTED = "Accepted client"
 SET_UP = "Setup connection"
@@ -35,7 +35,7 @@ class WireLog:
     `now_ns` is the run's clock. Connections are numbered on over a restart.
     """
 
-    def __init__(self, now_ns: Callable[[], int], keep: Callable[[Opened | Closed], None]) -> None:
+    def __init__(self, now_ns: Callable[[], int], keep: Callable[[Opened | Closed | WireEnd], None]) -> None:
         self._now_ns = now_ns
         self._keep = keep
         self._rest = b""
@@ -56,6 +56,7 @@ class WireLog:
         self._accepted.clear()
         for proxy, client in list(self._open):
             self._close(proxy, client)
+        self._keep(WireEnd(at_ns=self._now_ns()))
 
     def _line(self, line: bytes) -> None:
         try:

@@ -4,7 +4,7 @@ import json
 from itertools import count
 
 from harness.live.stack.toxiproxy_log import WireLog
-from harness.record.schema import Closed, Opened
+from harness.record.schema import Closed, Opened, WireEnd
 
 # Lines as version 2.12.0 writes them, but for what nobody reads.
 ACCEPTED = {"name": "backend-redis", "client": "172.18.0.5:39842", "message": "Accepted client"}
@@ -28,8 +28,8 @@ def lines(*said: dict[str, str]) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in said)
 
 
-def heard(*parts: bytes, ended: bool = False) -> list[Opened | Closed]:
-    rows: list[Opened | Closed] = []
+def heard(*parts: bytes, ended: bool = False) -> list[Opened | Closed | WireEnd]:
+    rows: list[Opened | Closed | WireEnd] = []
     ticks = count(1)
     wire = WireLog(lambda: next(ticks), rows.append)
     for part in parts:
@@ -72,7 +72,7 @@ def test_two_proxies_are_not_mixed_up() -> None:
 def test_the_end_of_the_server_ends_its_connections() -> None:
     """A killed Toxiproxy logs nothing more, and keeps nothing open."""
     rows = heard(lines(ACCEPTED, UP, DOWN), ended=True)
-    assert [type(row) for row in rows] == [Opened, Closed]
+    assert [type(row) for row in rows] == [Opened, Closed, WireEnd]
 
 
 def test_lines_come_in_pieces_and_some_are_none() -> None:
