@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from harness.clock import NS_PER_S
-
 NOTHING = "unknown"
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -37,11 +35,6 @@ def size(value: float) -> str:
             break
         scaled /= 1024
     return f"{number(scaled)} {unit}" if unit != "B" else f"{scaled:,.0f} B"
-
-
-def seconds(at_ns: int | None) -> float | None:
-    """A moment on the run's clock in seconds, to the millisecond."""
-    return None if at_ns is None else round(at_ns / NS_PER_S, 3)
 
 
 def exact(value: float | None) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from harness.clock import NS_PER_S
 from harness.record.reader import Record
 from harness.record.schema import Fault, Health, Note, Phase, Probe
-from harness.report.figures import seconds
 from harness.report.text import clean
 
 LOAD_PHASES = ("steady", "load", "heal", "settle")
@@ -131,8 +130,3 @@ def _moments(record: Record) -> Iterator[Moment]:
             good=not bad,
             detail=clean(note.text),
         )
-
-
-def at_s(at_ns: int) -> float:
-    """Seconds of a moment that is known."""
-    return seconds(at_ns) or 0.0

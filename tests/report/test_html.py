@@ -9,10 +9,12 @@ from pathlib import Path
 import altair as alt
 import pytest
 
+from harness.finding_names import FINDINGS
 from harness.judge.model import Evidence, Finding
 from harness.record.folder import RunFolder
 from harness.record.reader import read
 from harness.record.schema import FinalRead, Request, Trailer
+from harness.report.findings import OTHER, section_of
 from harness.report.html import html
 from harness.report.page import page
 from tests.judge.story import Story, healthy
@@ -111,6 +113,12 @@ def test_charts_mark_faults_and_come_with_their_numbers(run: Rendered) -> None:
     for name, chart in charts.items():
         assert not chart["on_time"] or '"name": "faults"' in json.dumps(chart["spec"]), name
     assert run.html.count('class="plot"') == run.html.count('<details class="numbers">') == len(charts)
+
+
+def test_every_canonical_finding_has_a_section_of_its_own() -> None:
+    """None that gates may name ends among the other measurements."""
+    for name in FINDINGS:
+        assert section_of(Finding(name=name, title=name, value=0)) != OTHER, name
 
 
 def test_every_chart_is_valid_vega_lite(run: Rendered) -> None:
