@@ -121,7 +121,10 @@ def _errors(record: Record, outcome: str) -> list[Evidence]:
 
 
 def _unaccounted(found: Outcomes, planned: int, not_started: int, missing: list[str]) -> Finding:
-    """Planned ones that are neither begun nor said to be not started, and begun ones that were never planned."""
+    """Planned ones that are neither begun nor said to be not started, and begun ones that were never planned.
+
+    Without every worker's last word nobody can say how many were not started: unknown, and no fault of the target.
+    """
     left = planned - len(found.by_number) - not_started
     facts = [
         Evidence(text=f"planned {planned}, begun {len(found.by_number)}, not started {not_started}", source="load")
@@ -133,7 +136,7 @@ def _unaccounted(found: Outcomes, planned: int, not_started: int, missing: list[
         n=planned,
         section="success",
         missing=missing,
-        value=abs(left),
+        value=0 if missing else abs(left),
     )
 
 
