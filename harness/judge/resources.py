@@ -27,6 +27,7 @@ THREADS_SLACK = 40
 # So do pools of connections that all tenants share, as far as the load asks for.
 POOLS_SLACK = 10
 NEARLY_ALL = 0.9
+FEW = 2
 SMOOTHED_OVER = 5
 SYSTEM_ROLES = "pg_"
 
@@ -189,7 +190,7 @@ def _plateau_began(record: Record) -> int:
     sizes = sizes[sizes.index <= rest_ended(record)]
     # One client that opens while another closes is no new level.
     sizes = sizes.rolling(SMOOTHED_OVER, center=True, min_periods=1).median()
-    return int(sizes.index[sizes >= NEARLY_ALL * sizes.max()].min()) if len(sizes) else 0
+    return int(sizes.index[sizes >= min(NEARLY_ALL * sizes.max(), sizes.max() - FEW)].min()) if len(sizes) else 0
 
 
 def _at_the_end(record: Record) -> list[Finding]:
