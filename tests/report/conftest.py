@@ -26,9 +26,12 @@ def chromium() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium of the system; `HARNESS_REQUIRE=browser` makes its absence a failure."""
+    """A Chromium of the system; `HARNESS_REQUIRE=browser` makes its absence a failure.
+
+    Gone with its module: Playwright keeps an event loop running, beside which no asynchronous test can run.
+    """
     program = chromium()
     if program is None:
         message = "there is no Chromium on the PATH; on Debian: apt-get install chromium"
