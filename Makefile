@@ -5,8 +5,6 @@ BIN := $(VENV)/bin
 SCENARIO ?= redis-kill
 N ?=
 ARGS ?=
-# Two processes: most tests wait for services rather than compute. Tests that share services stay together.
-PYTEST := -m pytest -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup stress chaos prove test check bench sample lock clean
@@ -28,14 +26,14 @@ prove: $(VENV)/.runtime ## show that every planted defect is detected and the he
 	@$(BIN)/harness prove $(ARGS)
 
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python $(PYTEST) $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.dev ## ruff, mypy, import-linter, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev ## measure; prints a table and writes reports/bench.json
 	@$(BIN)/python -m benchmarks $(ARGS)
