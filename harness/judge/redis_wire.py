@@ -13,6 +13,7 @@ from harness.record.reader import Record
 from harness.record.schema import Redis
 
 JUST_BEFORE_NS = 2 * NS_PER_S
+TOGETHER_NS = NS_PER_S // 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ def outages(record: Record) -> list[Outage]:
         away = _was_away(record, window)
         # The link breaks before the fault's row says so: an eager client has tried again by then.
         within = [wire for wire in wires if window.begin_ns - JUST_BEFORE_NS <= wire.opened.at_ns < window.end_ns]
-        answers = [got_an_answer(wire, unless_told=not away) for wire in within]
+        cuts_ns = _cuts(wires, window)
+        answers = [got_an_answer(wire, unless_told=not away or _was_cut(wire, window, cuts_ns)) for wire in within]
         runs = [[wire for wire, _ in run] for got, run in groupby(zip(within, answers, strict=True), _got) if not got]
         later = [wire for wire in wires if window.end_ns <= wire.opened.at_ns < until_ns]
         if runs or away:
@@ -71,6 +73,19 @@ def got_an_answer(wire: Wire, *, unless_told: bool = True) -> bool:
     if wire.closed is None:
         return True
     return unless_told if wire.closed.bytes_down is None else wire.closed.bytes_down > 0
+
+
+def _cuts(wires: Sequence[Wire], window: Window) -> list[int]:
+    """When connections that are older than the fault ended in it."""
+    older = [wire.closed for wire in wires if wire.opened.at_ns < window.begin_ns]
+    return [closed.at_ns for closed in older if closed and window.covers(closed.at_ns)]
+
+
+def _was_cut(wire: Wire, window: Window, cuts_ns: Sequence[int]) -> bool:
+    """Whether the fault cut a connection that had worked: it is older than the fault, or ended together with such."""
+    if wire.opened.at_ns < window.begin_ns:
+        return True
+    return wire.closed is not None and any(abs(wire.closed.at_ns - cut_ns) <= TOGETHER_NS for cut_ns in cuts_ns)
 
 
 def _got(item: tuple[Wire, bool]) -> bool:

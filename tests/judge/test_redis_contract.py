@@ -14,6 +14,12 @@ PROMISED_S = (5.5, 6.0, 7.0)
 ANNOUNCED = "warn: redis given up\n"
 
 
+WORKING = Opened(at_ns=0, proxy="backend-redis", connection=0, client="c", upstream_port=1)
+CUT = Closed(
+    at_ns=0, proxy="backend-redis", connection=0, by="upstream", how="fin", bytes_up=0, bytes_down=0
+)  # fmt: skip
+
+
 def away(attempts_s: Sequence[float] = PROMISED_S, *, until_s: float = 9.0, log: str = ANNOUNCED) -> Story:
     """Redis is killed at the fifth second; these attempts are refused. The backend says that it fell back."""
     story = broken(healthy(), "redis.kill", 5, until_s)
@@ -80,6 +86,21 @@ def test_attempts_without_a_wait_are_too_early() -> None:
 def test_attempts_before_the_faults_row_count_too() -> None:
     """The link breaks before anybody writes down that it does."""
     assert away((4.9, 4.91, 4.92)).finding("redis_reconnects").value == 3
+
+
+def test_a_connection_that_the_fault_cut_is_no_attempt() -> None:
+    """A proxy that counts no bytes does not tell that it had worked: its age does, or that it ended with older ones."""
+    untold = replace(CUT, bytes_up=None, bytes_down=None)
+    before, amid = (replace(WORKING, connection=k, at_ns=ns(at_s)) for k, at_s in ((8, 4.9), (9, 5.1)))
+    story = away().add("proxy", before, amid, *(replace(untold, connection=k, at_ns=ns(5.2)) for k in (8, 9)))
+    assert story.finding("redis_reconnects").value == 3
+
+
+def test_an_attempt_that_hangs_counts_though_nobody_counts_its_bytes() -> None:
+    """It is younger than the fault, and ends alone."""
+    hung = replace(WORKING, connection=9, at_ns=ns(8))
+    ended = replace(CUT, connection=9, at_ns=ns(8.5), bytes_up=None, bytes_down=None)
+    assert away().add("proxy", hung, ended).finding("redis_reconnects").value == 4
 
 
 def test_it_is_announced_once() -> None:
