@@ -1,4 +1,4 @@
-"""What all tests share: none asserts on time, so none that draws its examples does either; temporary files in memory."""
+"""What all tests share: none asserts on time, so none that draws examples does either; temporary files in memory."""
 
 import os
 
