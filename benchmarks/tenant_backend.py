@@ -16,11 +16,11 @@ from benchmarks.plain_http import PlainHttp
 from harness.clock import wait_until
 from harness.live.child import Child
 from harness.live.children import ChildLedger
-from harness.live.stack.embedded import scratch_parent
 from harness.live.stack.model import Address, PostgresAccess
 from harness.live.stack.ports import Reservation
 from harness.live.stack.postgres_server import PostgresServer
 from harness.live.stack.redis_server import RedisServer
+from harness.live.stack.scratch import scratch_parent
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "backend"
 READY_TIMEOUT_S = 60.0

@@ -92,6 +92,7 @@ def differing(runs: Sequence[RunFacts]) -> list[str]:
         "machine": [f"{r.machine.host}, {r.machine.cores} cores, {r.machine.memory_bytes} bytes" for r in runs],
         "system": [r.machine.system for r in runs],
         "stack": [r.stack for r in runs],
+        "data": [r.versions.get("data", "unknown") for r in runs],
         "scenario": [r.scenario for r in runs],
         "target": [r.target for r in runs],
     }

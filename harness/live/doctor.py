@@ -50,7 +50,7 @@ def examine() -> list[Check]:
         ("Redis", _redis),
         ("built-in fault proxy", _proxy),
         ("folders that can be written", _folders),
-        ("disk space", _disk),
+        ("room for data", _room),
         ("open files", _open_files),
         ("cores", _cores),
         ("memory", _memory),
@@ -120,14 +120,16 @@ def _folders() -> Check:
     )
 
 
-def _disk() -> Check:
-    from harness.live.stack.embedded import scratch_parent
+def _room() -> Check:
+    from harness.live.stack.scratch import kind_of, scratch_parent
 
-    free = shutil.disk_usage(scratch_parent()).free
+    place = scratch_parent()
+    free = shutil.disk_usage(place).free
+    room = f"{free / 1024**3:.1f} GiB free in {place} ({kind_of(place)})"
     return Check(
-        name="disk space",
+        name="room for data",
         ok=free >= DISK_MIN_BYTES,
-        found=f"{free / 1024**3:.1f} GiB free in {scratch_parent()}, enough for {free // 8_000_000} tenant databases",
+        found=f"{room}, enough for {free // 8_000_000} tenant databases",
         remedy="free some, or set HARNESS_SCRATCH_DIR",
     )
 

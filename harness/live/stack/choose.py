@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.live.children import ChildLedger
+from harness.live.load.arrival import arrivals
 from harness.live.prepare import Prepared, backend_command
 from harness.live.stack.embedded import EmbeddedStack
 from harness.live.stack.external import ExternalStack, from_environment
@@ -20,6 +21,7 @@ from harness.record.folder import RunFolder
 from harness.target import Target
 
 CONNECTIONS_MAX = 300
+MANY_TENANTS = 1000
 ENGINE_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 # A real `toxiproxy-server` from the PATH instead of the built-in proxy, on the embedded stack.
 TOXIPROXY_VARIABLE = "HARNESS_TOXIPROXY"
@@ -64,6 +66,7 @@ def embedded(prepared: Prepared, plan: Plan, folder: RunFolder, ledger: ChildLed
         seed=plan.seed,
         control_database=plan.target.database.control,
         postgres_connections_max=plan.scenario.postgres_connections or CONNECTIONS_MAX,
+        tenants=arrivals(plan.scenario.load) or MANY_TENANTS,
         toxiproxy=bool(os.environ.get(TOXIPROXY_VARIABLE)),
         why=why,
     )

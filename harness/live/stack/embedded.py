@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,15 +30,11 @@ from harness.live.stack.model import (
 from harness.live.stack.ports import Reservation
 from harness.live.stack.postgres_server import PostgresServer
 from harness.live.stack.redis_server import RedisServer
+from harness.live.stack.scratch import kind_of, scratch_parent
 from harness.live.threads import in_thread
 
 SCRATCH_PREFIX = "tenant-harness-"
 PROCESS_CAPABILITIES = (Capability.KILL, Capability.STOP, Capability.PAUSE, Capability.RESTART)
-
-
-def scratch_parent() -> Path:
-    """Where data directories go: `HARNESS_SCRATCH_DIR` (a tmpfs, say), else the system's folder for temporary files."""
-    return Path(os.environ.get("HARNESS_SCRATCH_DIR") or tempfile.gettempdir())
 
 
 class EmbeddedStack:
@@ -61,13 +55,14 @@ class EmbeddedStack:
         seed: int = 0,
         control_database: str = "control",
         postgres_connections_max: int = 300,
+        tenants: int = 0,
         toxiproxy: bool = False,
         why: str = "asked for",
     ) -> None:
         self._children = children
-        self._scratch = scratch_parent() / f"{SCRATCH_PREFIX}{children.name}"
+        self._scratch = scratch_parent(tenants) / f"{SCRATCH_PREFIX}{children.name}"
         self._scratch_entry: Entry | None = None
-        self._facts = StackFacts(name="embedded", why=why)
+        self._facts = StackFacts(name="embedded", why=why, versions={"data": kind_of(self._scratch)})
         choice = ProxyChoice(events=proxy_events, origin_ns=origin_ns, seed=seed, real=toxiproxy)
         self._postgres = PostgresServer(
             control_database=control_database,
