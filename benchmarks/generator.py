@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.rows import Row
-from harness.clock import NS_PER_MS, monotonic_ns
+from harness.clock import monotonic_ns
 from harness.live.prepare import this_machine
 from harness.plan import Plan
 from harness.scenario import Scenario
@@ -34,8 +34,6 @@ HERE = Path(__file__).parent
 CONNECTIONS = 16
 ROUNDS = 3
 SHORT, LONG = 1_000, 9_000
-PACE_PER_S = 500
-PACED_SHORT, PACED_LONG = 500, 3_500
 RUN_TIMEOUT_S = 600
 
 
@@ -56,14 +54,10 @@ class Tool(Protocol):
 def run() -> Iterator[Row]:
     tools = {name: tool for name, (program, tool) in TOOLS.items() if program is None or shutil.which(program)}
     with tempfile.TemporaryDirectory() as place, server(Path(place)) as port:
-        paces = {"paced": ours_paced, "throughput": constant_throughput}
-        costs: dict[str, list[Cost]] = {name: [] for name in (*tools, *paces)}
+        costs: dict[str, list[Cost]] = {name: [] for name in tools}
         for _ in range(ROUNDS):
             for name, tool in tools.items():
                 costs[name].append(one(tool, port, Path(place)))
-            for name, tool in paces.items():
-                costs[name].append(one(tool, port, Path(place), PACED_SHORT, PACED_LONG))
-        lags = [lag_p99_ms(Path(place), port) for _ in range(ROUNDS)]
     cpu_us = {name: statistics.median(cost.cpu_s for cost in told) * 1e6 for name, told in costs.items()}
     for name in tools:
         yield Row(f"{name}_cpu_us_per_request", cpu_us[name], "us", ROUNDS, None, "lower")
@@ -73,9 +67,6 @@ def run() -> Iterator[Row]:
     yield ratio("generator_cpu_over_httpuser", cpu_us, "httpuser", None)
     yield ratio("generator_cpu_over_k6", cpu_us, "k6", 1.0)
     yield ratio("generator_cpu_over_vegeta", cpu_us, "vegeta", None)
-    over = cpu_us["paced"] / cpu_us["throughput"]
-    yield Row("paced_500_over_constant_throughput", over, "x", ROUNDS, 1.1, "lower")
-    yield Row("lag_p99_ms_at_500", statistics.median(lags), "ms", ROUNDS, 3.0, "lower")
 
 
 def ratio(name: str, cpu_us: Mapping[str, float], other: str, goal: float | None) -> Row:
@@ -111,24 +102,23 @@ def on_core(core: int) -> list[str]:
     return ["taskset", "-c", str(core)] if shutil.which("taskset") else []
 
 
-def cost_of(argv: list[str], *, stdin: str | None = None, env: Mapping[str, str] | None = None) -> Cost:
-    """Run a generator to its end on the first core."""
+def cost_of(argv: list[str], *, env: Mapping[str, str] | None = None) -> Cost:
+    """Run a generator to its end."""
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        [*on_core(min(os.sched_getaffinity(0))), *argv],
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **(env or {})},
-        text=True,
-    )
-    if stdin and process.stdin:
-        process.stdin.write(stdin)
-        process.stdin.close()
+    process = started(argv, env)
     usage = ended(process, argv[0])
     if process.returncode:
         raise RuntimeError(f"{argv[0]} ended with code {process.returncode}")
     return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun)
+
+
+def started(argv: list[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """A generator on the first core."""
+    pinned = [*on_core(min(os.sched_getaffinity(0))), *argv]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(
+        pinned, stdin=quiet, stdout=quiet, stderr=quiet, env={**os.environ, **(env or {})}, text=True
+    )
 
 
 def ended(process: subprocess.Popen[str], name: str) -> resource.struct_rusage:
@@ -174,51 +164,33 @@ def plan(count: int, rate_per_s: float | None) -> Plan:
     )
 
 
-def ours(port: int, folder: Path, planned: Plan) -> Cost:
+def ours(port: int, folder: Path, planned: Plan) -> list[str]:
     """The load worker as `harness run` starts it: flows, deadlines, intents, one row for each request."""
     (folder / "plan.json").write_text(planned.model_dump_json())
     argv = [sys.executable, "-m", "harness.live.load.worker", "--plan", str(folder / "plan.json"), "--worker", "0/1"]
-    return cost_of([*argv, "--events", str(folder / "load-0.jsonl"), "--host", f"127.0.0.1:{port}"])
+    return [*argv, "--events", str(folder / "load-0.jsonl"), "--host", f"127.0.0.1:{port}"]
 
 
 def ours_saturated(port: int, count: int, folder: Path) -> Cost:
-    return ours(port, folder, plan(count, None))
+    return cost_of(ours(port, folder, plan(count, None)))
 
 
-def ours_paced(port: int, count: int, folder: Path) -> Cost:
-    return ours(port, folder, plan(count, PACE_PER_S))
-
-
-def lag_p99_ms(place: Path, port: int) -> float:
-    """How much later than intended operations began at 500/s: exact, from the rows."""
-    folder = Path(tempfile.mkdtemp(dir=place))
-    ours_paced(port, PACED_LONG, folder)
-    rows = [json.loads(line) for line in (folder / "load-0.jsonl").read_text().splitlines()]
-    late = sorted(row["start_ns"] - row["intended_ns"] for row in rows if row.get("step") == "write")
-    return late[math.ceil(0.99 * len(late)) - 1] / NS_PER_MS
-
-
-def locust(user_class: str, port: int, count: int, *, users: int = CONNECTIONS, pace: float = 0) -> Cost:
+def locust(port: int, users: int) -> list[str]:
     argv = [sys.executable, "-m", "locust", "-f", str(HERE / "generator_locustfile.py"), "--headless", "--only-summary"]
-    argv += ["-u", str(users), "-r", str(users), "-H", f"http://127.0.0.1:{port}"]
-    return cost_of(argv, env=locust_environment(count, user_class, pace))
+    return [*argv, "-u", str(users), "-r", str(users), "-H", f"http://127.0.0.1:{port}"]
 
 
-def locust_environment(limit: int, user_class: str, pace: float) -> dict[str, str]:
+def locust_environment(limit: int, user_class: str, pace: float = 0) -> dict[str, str]:
     """What `generator_locustfile.py` reads."""
     return {**os.environ, "LIMIT": str(limit), "USER_CLASS": user_class, "PACE": str(pace)}
 
 
 def fasthttpuser(port: int, count: int, folder: Path) -> Cost:
-    return locust("fast", port, count)
+    return cost_of(locust(port, CONNECTIONS), env=locust_environment(count, "fast"))
 
 
 def httpuser(port: int, count: int, folder: Path) -> Cost:
-    return locust("http", port, count)
-
-
-def constant_throughput(port: int, count: int, folder: Path) -> Cost:
-    return locust("fast", port, count, users=50, pace=PACE_PER_S / 50)
+    return cost_of(locust(port, CONNECTIONS), env=locust_environment(count, "http"))
 
 
 def k6(port: int, count: int, folder: Path) -> Cost:

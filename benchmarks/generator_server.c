@@ -4,6 +4,7 @@
  *     cc -O2 -o server generator_server.c && ./server [STALL_AFTER STALL_MS [LOG]]
  *
  * After STALL_AFTER requests it stands still once for STALL_MS. LOG gets the monotonic time of each answer, in ns.
+ * `GET /served` is answered with how many requests have been served, and is none of them.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -54,6 +55,14 @@ static int request_length(const char *data, int used) {
     return used >= head + body ? head + body : 0;
 }
 
+/* Tell how many are served. */
+static int tell_served(int fd) {
+    char answer[160], count[24];
+    int length = snprintf(count, sizeof count, "%ld", served);
+    length = snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, count);
+    return write(fd, answer, length);
+}
+
 static void drop(int fd) {
     close(fd);
     free(open_ones[fd]);
@@ -69,11 +78,12 @@ static void serve(int fd) {
     }
     one->used += got;
     for (int length; (length = request_length(one->data, one->used)) > 0;) {
-        if (write(fd, ANSWER, sizeof ANSWER - 1) < 0) {
+        int asks = !strncmp(one->data, "GET /served ", 12);
+        if ((asks ? tell_served(fd) : write(fd, ANSWER, sizeof ANSWER - 1)) < 0) {
             drop(fd);
             return;
         }
-        answered();
+        if (!asks) answered();
         memmove(one->data, one->data + length, one->used - length);
         one->used -= length;
     }

@@ -45,7 +45,7 @@ def ours(place: Path) -> tuple[float, float]:
     with generator.server(place, STALL_AFTER, STALL_MS, log) as port:
         plan = generator.plan(REQUESTS, RATE_PER_S)
         folder = Path(tempfile.mkdtemp(dir=place))
-        generator.ours(port, folder, plan)
+        generator.cost_of(generator.ours(port, folder, plan))
     rows = [json.loads(line) for line in (folder / "load-0.jsonl").read_text().splitlines()]
     writes = [row for row in rows if row.get("step") == "write"]
     due = sorted(row["intended_ns"] + plan.origin_ns for row in writes)

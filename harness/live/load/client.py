@@ -17,7 +17,13 @@ from harness.live.load.connection import Broken, Connection, Deadlines, connecte
 
 __all__ = ["Answer", "Deadlines", "HttpClient"]
 
+# Servers close what was idle for too long (uvicorn and Node after 5 s, most later). One that does so just as a request
+# leaves makes that request unknown, so a connection is given up earlier: a margin before what its server has promised,
+# or at this age where it has promised nothing.
+IDLE_S_MAX = 4.0
+IDLE_MARGIN_S = 1.0
 _EXPIRED = re.compile(r"max-age\s*=\s*(0|-\d+)\s*(;|$)", re.IGNORECASE)
+_TIMEOUT = re.compile(rb"timeout\s*=\s*(\d+)", re.IGNORECASE)
 
 
 class HttpClient:
@@ -38,6 +44,7 @@ class HttpClient:
         self._deadlines = deadlines
         self._tls = tls
         self._connection: Connection | None = None
+        self._reusable_until_ns = 0
         self._parsing = Parsing(now_ns)
         self._send_ns = round(deadlines.send_s * NS_PER_S)
         self._first_byte_ns = round(deadlines.first_byte_s * NS_PER_S)
@@ -65,7 +72,9 @@ class HttpClient:
             answer.error = str(broken)
             self.close()
             return answer
-        if not self._parsing.keep_alive:
+        if self._parsing.keep_alive:
+            self._reusable_until_ns = self._now_ns() + reusable_ns(answer.raw_headers)
+        else:
             self.close()
         keep_cookies(cookies, answer.raw_headers)
         return answer
@@ -77,13 +86,19 @@ class HttpClient:
             self._connection = None
 
     def _connected(self, answer: Answer) -> Connection:
-        """Reuse the connection unless the server has ended it meanwhile: nothing was sent yet, so that is no retry."""
-        if self._connection is not None and not self._connection.is_readable():
+        """The old connection where it can be used again, else a new one: nothing was sent yet, so that is no retry."""
+        if (reusable := self._reusable()) is not None:
             answer.reused = True
-            return self._connection
+            return reusable
         self.close()
         self._connection = connected(self._address, self._deadlines, self._tls, self._now_ns)
         self._parsing = Parsing(self._now_ns)
+        return self._connection
+
+    def _reusable(self) -> Connection | None:
+        """The connection, unless the server has ended it or may be about to. The look at the socket comes last."""
+        if self._connection is None or self._now_ns() >= self._reusable_until_ns or self._connection.is_readable():
+            return None
         return self._connection
 
     def _message(self, method: str, path: str, head: str, body: bytes | None, cookies: dict[str, str]) -> bytes:
@@ -112,6 +127,17 @@ class HttpClient:
 
     def _until(self, length_ns: int, ends_ns: int) -> int:
         return min(self._now_ns() + length_ns, ends_ns)
+
+
+def reusable_ns(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """For how long after an answer its connection is used again, by its `Keep-Alive: timeout=SECONDS` if it has one.
+
+    https://www.rfc-editor.org/rfc/rfc2068#section-19.7.1.1
+    """
+    for key, value in headers:
+        if len(key) == 10 and key.lower() == b"keep-alive" and (promised := _TIMEOUT.search(value)):
+            return round((int(promised[1]) - IDLE_MARGIN_S) * NS_PER_S)
+    return round(IDLE_S_MAX * NS_PER_S)
 
 
 def keep_cookies(jar: dict[str, str], headers: Iterable[tuple[bytes, bytes]]) -> None:

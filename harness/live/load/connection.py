@@ -10,7 +10,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gevent import Timeout, monkey, select, socket
+from gevent import Timeout, get_hub, monkey, select, socket
+from gevent.hub import Waiter
 
 from harness.clock import NS_PER_S
 
@@ -52,6 +53,7 @@ class Connection:
         self._socket = opened
         self._raw = opened._sock
         self._now_ns = now_ns
+        self._hub = get_hub()
         self._poll = _poll()
         self._poll.register(opened.fileno(), _POLLIN)
 
@@ -98,14 +100,25 @@ class Connection:
         wait_s = (until_ns - self._now_ns()) / NS_PER_S
         if wait_s <= 0:
             raise Broken(timeout)
+        if not self._became_readable(wait_s):
+            raise Broken(timeout)
         try:
-            socket.wait(self._socket._read_event, timeout=wait_s)
             received: bytes = self._raw.recv(RECEIVE_BYTES)
-        except TimeoutError:
-            raise Broken(timeout) from None
         except OSError as error:
             raise Broken(f"receive: {error.strerror or error}") from None
         return received
+
+    def _became_readable(self, wait_s: float) -> bool:
+        """What gevent's `wait` does with a `Timeout`, without making an exception for each answer."""
+        waiter, timer = Waiter(self._hub), self._hub.loop.timer(wait_s)
+        readable = self._socket._read_event
+        readable.start(waiter.switch, True)
+        timer.start(waiter.switch, False, update=True)
+        try:
+            return bool(waiter.get())
+        finally:
+            readable.stop()
+            timer.close()
 
     def is_readable(self) -> bool:
         """Whether a read would return at once, be it bytes, the end or an error; nothing is taken out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import gevent
 
 from harness.clock import NS_PER_S, monotonic_ns
@@ -73,7 +75,12 @@ class Generator:
         self._lag_max_ns = max(self._lag_max_ns, self.now_ns() - intended_ns)
 
     def ready(self) -> None:
-        """The file's first row: this process is up and can write."""
+        """The file's first row: this process is up and can write.
+
+        What was imported stays to the end: looking through all of it again and again for garbage would stop the loop.
+        """
+        gc.collect()
+        gc.freeze()
         self.recorder.append(Lag(at_ns=self.now_ns(), worker=self.name, lag_max_ns=0, started=0), now=True)
 
     def pulse(self) -> None:

@@ -6,10 +6,10 @@ import itertools
 
 import gevent
 from gevent.event import Event
-from gevent.pool import Pool
 
 from harness.clock import NS_PER_S, dice
 from harness.live.load.client import HttpClient
+from harness.live.load.flights import Flights
 from harness.live.load.flow import Flow, Tenant
 from harness.live.load.generator import Generator
 from harness.live.load.mix import Steps, Zipf
@@ -81,13 +81,14 @@ class Background:
     def _at_their_moments(self, rate_per_s: float) -> None:
         """The k-th operation of all workers at k / rate, however many are in flight."""
         generator, begun_ns = self._generator, self._generator.now_ns()
-        flights, idle = Pool(IN_FLIGHT_MAX), list[HttpClient]()
+        idle: list[HttpClient] = []
+        flights = Flights(self._flight, IN_FLIGHT_MAX)
         for k in itertools.count(generator.share.index, generator.share.count):
             intended_ns = begun_ns + round(k / rate_per_s * NS_PER_S)
             if not generator.wait_until(intended_ns) or not self._take():
                 break
             generator.starts(intended_ns)
-            flights.spawn(self._flight, idle, intended_ns)
+            flights.start(idle, intended_ns)
         flights.join()
         for client in idle:
             client.close()

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import gevent
 from gevent.event import Event
-from gevent.pool import Pool
 
 from harness.clock import NS_PER_S
 from harness.live.load.arrival import arrivals, offsets_ns
+from harness.live.load.flights import Flights
 from harness.live.load.flow import Flow, Tenant
 from harness.live.load.generator import Generator
 from harness.record.schema import Outcome
@@ -66,13 +66,13 @@ class Registrations:
 
     def at_their_moments(self) -> None:
         """An open arrival: each registration at its moment of the absolute schedule, however many are in flight."""
-        flows = Pool(IN_FLIGHT_MAX)
+        flows = Flights(self._one, IN_FLIGHT_MAX)
         for n, offset_ns in zip(self._numbers, self._offsets_ns(), strict=False):
             intended_ns = self._begun_ns + offset_ns
             if not self._generator.wait_until(intended_ns):
                 break
             self._generator.starts(intended_ns)
-            flows.spawn(self._one, n, intended_ns)
+            flows.start(n, intended_ns)
         flows.join()
         self.over.set()
 

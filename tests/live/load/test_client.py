@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.clock import NS_PER_S
 from harness.live.load.answer import ANSWER_BYTES_MAX, Answer
-from harness.live.load.client import HttpClient
+from harness.live.load.client import IDLE_S_MAX, HttpClient
 from harness.live.load.connection import Deadlines
 from tests.live.load.hostile import Hostile, Peer, hostile
 
@@ -280,6 +281,38 @@ def test_a_request_on_a_dying_connection_is_sent_once() -> None:
         cut = one.request("GET", "/")
         assert (cut.error, cut.sent, cut.reused, cut.first_byte_ns) == ("closed_before_answer", True, True, None)
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("promise", "idle_s", "reused"),
+    [
+        (b"", IDLE_S_MAX - 0.1, True),
+        (b"", IDLE_S_MAX + 0.1, False),
+        (b"Keep-Alive: timeout=2\r\n", 0.9, True),
+        (b"Keep-Alive: timeout=2\r\n", 1.1, False),
+        (b"Connection: keep-alive\r\nkeep-alive: max=7, Timeout = 60\r\n", 58.0, True),
+        (b"Keep-Alive: timeout=0\r\n", 0.0, False),
+        (b"Keep-Alive: soon\r\n", IDLE_S_MAX - 0.1, True),
+    ],
+)
+def test_an_idle_connection_is_given_up_before_its_server_ends_it(promise: bytes, idle_s: float, reused: bool) -> None:
+    """A server that ends an idle connection just as the next request arrives never gets one on it: nothing unknown."""
+    clock_ns = [0]
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\n" + promise + b"Content-Length: 1\r\n\r\na")
+        if peer.request() and reused:
+            peer.send(plain(b"b"))
+
+    with hostile(script) as server:
+        one = HttpClient("127.0.0.1", server.port, now_ns=lambda: clock_ns[0], deadlines=QUICK)
+        assert one.request("POST", "/", body=b"{}").error == ""
+        clock_ns[0] += round(idle_s * NS_PER_S)
+        answer = one.request("POST", "/", body=b"{}")
+        one.close()
+    assert (answer.error, answer.status, answer.reused) == ("", 200, reused)
+    assert (server.connections, len(server.requests)) == (1 if reused else 2, 2)
 
 
 def test_what_nobody_asked_for_ends_the_connection() -> None:
