@@ -30,13 +30,18 @@ def judge_folder(folder: RunFolder, console: Console, *, gates_of: Path | None =
     `gates_of` is a scenario file whose gates take the place of the run's own. Raises `NotARun` where the folder is
     none, `BadFile` where that file can't be used.
     """
-    gates = None if gates_of is None else scenario.load(gates_of)
-    record = read(folder)
-    verdict = _judged(record, gates)
-    write_reports(folder, record, verdict, formats=REPORT_FORMATS)
+    verdict = judged_and_reported(folder, None if gates_of is None else scenario.load(gates_of))
     write_index(folder.path.resolve().parent)
     console.print(summary(verdict, folder))
     return EXIT_CODES[verdict.ruling]
+
+
+def judged_and_reported(folder: RunFolder, gates: Scenario | None = None) -> Verdict:
+    """The verdict, with `verdict.json` and the reports that every run has, all from one reading of the folder."""
+    record = read(folder)
+    verdict = _judged(record, gates)
+    write_reports(folder, record, verdict, formats=REPORT_FORMATS)
+    return verdict
 
 
 def judged(folder: RunFolder) -> Verdict:
@@ -51,12 +56,12 @@ def _judged(record: Record, gates: Scenario | None) -> Verdict:
     return verdict
 
 
-def report_folder(folder: RunFolder, formats: Sequence[str], verdict: Verdict | None = None) -> list[Path]:
-    """Write the reports of a run, judging it first where no verdict is given. Raises `BadFile` for unknown formats."""
+def report_folder(folder: RunFolder, formats: Sequence[str]) -> list[Path]:
+    """Judge a run and write the reports asked for. Raises `BadFile` for unknown formats."""
     if unknown := sorted(set(formats) - set(FORMATS)):
         known = ", ".join(FORMATS)
         raise BadFile(
             "--format", [Mistake(key=name, problem="is no format", remedy=f"known: {known}") for name in unknown]
         )
     record = read(folder)
-    return write_reports(folder, record, verdict or _judged(record, None), formats=formats)
+    return write_reports(folder, record, _judged(record, None), formats=formats)

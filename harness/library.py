@@ -17,7 +17,7 @@ from harness import bundled
 from harness.clock import NS_PER_S, monotonic_ns
 from harness.gate import Ruling
 from harness.judging import EXIT_CODES as RULED
-from harness.judging import REPORT_FORMATS, judged, report_folder
+from harness.judging import judged_and_reported
 from harness.live.dashboard import watching
 from harness.live.prepare import Prepared, RunRequest, StackName, prepare
 from harness.live.run import run
@@ -114,8 +114,7 @@ def _outcome(prepared: Prepared, console: Console) -> Outcome:
     begun_ns = monotonic_ns()
     with watching(console) as watch:
         ran = asyncio.run(run(prepared, watch))
-    verdict = judged(ran.folder)
-    report_folder(ran.folder, REPORT_FORMATS, verdict)
+    verdict = judged_and_reported(ran.folder)
     return Outcome(
         scenario=prepared.scenario.name,
         proves=prepared.scenario.proves,

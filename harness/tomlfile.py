@@ -48,9 +48,13 @@ class BadFile(Exception):
     def __init__(self, path: Path | str, mistakes: Sequence[Mistake]) -> None:
         self.path = path
         self.mistakes = list(mistakes)
+        # What it is made of, not its text, so that it comes back whole from a process that raised it.
+        super().__init__(path, self.mistakes)
+
+    def __str__(self) -> str:
         plural = "mistake" if len(self.mistakes) == 1 else "mistakes"
         lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
-        super().__init__(f"{path}: {len(self.mistakes)} {plural}\n{lines}")
+        return f"{self.path}: {len(self.mistakes)} {plural}\n{lines}"
 
 
 def read_tables(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Bad input is told once, all of it, with file, line, key, value and remedy."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def bad_file(tmp_path: Path) -> Path:
     path = tmp_path / "bad.toml"
     path.write_text(BAD)
     return path
+
+
+def test_mistakes_come_back_whole_from_another_process(bad_file: Path) -> None:
+    """A process that is asked to run a file and can't tells the same."""
+    with pytest.raises(BadFile) as told:
+        scenario.load(bad_file)
+    back = pickle.loads(pickle.dumps(told.value))
+    assert str(back) == str(told.value)
+    assert back.mistakes == told.value.mistakes
 
 
 def test_every_mistake_is_told_at_once_with_its_line(bad_file: Path) -> None:

@@ -46,7 +46,7 @@ def time_to_recover(record: Record) -> list[Finding]:
 def _steps_after(record: Record, window: Window) -> Iterator[tuple[float, str, bool]]:
     """Seconds to the first success of each step, what is to be told of it, and whether it came at all."""
     frame = record.requests[["step", "outcome", "start_ns", "end_ns"]]
-    worked = set(frame.loc[(frame["end_ns"] < window.begin_ns) & (frame["outcome"] == "ok"), "step"].astype(str))
+    worked = set(frame.loc[(frame["end_ns"] < window.begin_ns) & (frame["outcome"] == "ok"), "step"].unique())
     later = [other.begin_ns for other in windows(record) if other.begin_ns > window.end_ns]
     after = frame[(frame["start_ns"] >= window.end_ns) & (frame["start_ns"] < min(later, default=2**62))]
     for step, rows in after.groupby("step", observed=True):
@@ -54,7 +54,7 @@ def _steps_after(record: Record, window: Window) -> Iterator[tuple[float, str, b
         if len(succeeded):
             took_s = (int(succeeded["end_ns"].min()) - window.end_ns) / NS_PER_S
             yield took_s, f"{step} succeeded {took_s:.2f} s after {window.fault} was healed", True
-        elif str(step) in worked:
+        elif step in worked:
             took_s = (int(rows["end_ns"].max()) - window.end_ns) / NS_PER_S
             yield (
                 took_s,

@@ -4,7 +4,7 @@ memory, keys and roles. Connections to tenants' databases are judged one by one 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,59 +50,66 @@ class Level:
 def resources(record: Record) -> list[Finding]:
     """Every growth, and how long the connections took to settle after the load."""
     done = _done(record)
-    others = _others(record)
-    explained = _explained(record)
     processes = [row for row in record.rows(Process) if row.process == "backend" and row.alive]
-    redis = [row for row in record.rows(Redis) if row.up]
-    levels = [
-        Level(
-            name="connection_growth_per_registration",
-            title="Connections beside the tenants' own, growth",
-            section="connections",
-            samples=others,
-            looked=len(record.connections) > 0,
-            services=("postgres", "backend", "network"),
-            slack=POOLS_SLACK,
-        ),
-        Level(
-            name="redis_clients_growth",
-            title="Redis clients, growth",
-            section="redis",
-            samples=[(row.at_ns, len(row.clients)) for row in redis],
-            looked=bool(record.rows(Redis)),
-            services=("redis", "backend", "network"),
-            slack=POOLS_SLACK,
-        ),
-        Level(
-            name="descriptor_growth",
-            title="Descriptors beyond the open connections, growth",
-            section="resources",
-            samples=[(r.at_ns, r.descriptors - explained(r.at_ns)) for r in processes if r.descriptors is not None],
-            looked=bool(processes),
-            services=("backend", "postgres", "redis", "network"),
-        ),
-        Level(
-            name="thread_growth",
-            title="Threads, growth",
-            section="resources",
-            samples=[(row.at_ns, row.threads) for row in processes if row.threads is not None],
-            looked=bool(processes),
-            services=("backend",),
-            slack=THREADS_SLACK,
-        ),
-        Level(
-            name="redis_keys_growth",
-            title="Redis keys, growth",
-            section="redis",
-            samples=[(row.at_ns, row.keys) for row in redis if row.keys is not None],
-            services=("redis", "backend"),
-        ),
-    ]
+    levels = [_connections(record), *_of_redis(record), *_of_process(record, processes)]
     return [
         *(_finding(record, level, done) for level in levels),
         _memory(record, processes, done),
         *_at_the_end(record),
     ]
+
+
+def _connections(record: Record) -> Level:
+    return Level(
+        name="connection_growth_per_registration",
+        title="Connections beside the tenants' own, growth",
+        section="connections",
+        samples=_others(record),
+        looked=len(record.connections) > 0,
+        services=("postgres", "backend", "network"),
+        slack=POOLS_SLACK,
+    )
+
+
+def _of_redis(record: Record) -> Iterator[Level]:
+    up = [row for row in record.rows(Redis) if row.up]
+    yield Level(
+        name="redis_clients_growth",
+        title="Redis clients, growth",
+        section="redis",
+        samples=[(row.at_ns, len(row.clients)) for row in up],
+        looked=bool(record.rows(Redis)),
+        services=("redis", "backend", "network"),
+        slack=POOLS_SLACK,
+    )
+    yield Level(
+        name="redis_keys_growth",
+        title="Redis keys, growth",
+        section="redis",
+        samples=[(row.at_ns, row.keys) for row in up if row.keys is not None],
+        services=("redis", "backend"),
+    )
+
+
+def _of_process(record: Record, processes: Sequence[Process]) -> Iterator[Level]:
+    explained = _explained(record)
+    yield Level(
+        name="descriptor_growth",
+        title="Descriptors beyond the open connections, growth",
+        section="resources",
+        samples=[(r.at_ns, r.descriptors - explained(r.at_ns)) for r in processes if r.descriptors is not None],
+        looked=bool(processes),
+        services=("backend", "postgres", "redis", "network"),
+    )
+    yield Level(
+        name="thread_growth",
+        title="Threads, growth",
+        section="resources",
+        samples=[(row.at_ns, row.threads) for row in processes if row.threads is not None],
+        looked=bool(processes),
+        services=("backend",),
+        slack=THREADS_SLACK,
+    )
 
 
 def _done(record: Record) -> Callable[[Values], Values]:

@@ -21,16 +21,16 @@ import jmespath
 
 from harness.clock import Clock
 from harness.live.observe.postgres import APPLICATION
+from harness.live.sending import ASK_TIMEOUT_S, body_of, keep, sender, sent
 from harness.live.stack import Stack
-from harness.plan import Plan
+from harness.plan import Plan, Registration
 from harness.record.folder import RunFolder
 from harness.record.schema import ControlTenant, Database, FinalRead, Login, Outcome, OwnData, Role
 from harness.record.writer import RowWriter
-from harness.target import Step, filled, filled_json
+from harness.target import Step, filled
 
 DATABASES_AT_ONCE = 8
 TENANTS_AT_ONCE = 8
-ASK_TIMEOUT_S = 10.0
 WHOLE_TIMEOUT_S = 300.0
 # A tenant takes a login, with its slow hash, and a read; on a busy machine that is most of a second.
 TENANT_TIMEOUT_S = 1.0
@@ -100,6 +100,41 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             continue  # A torn last line of a killed worker; the reader of the record tells it.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a step; `json` is null where nothing did."""
+
+    outcome: Outcome
+    status: int | None
+    error: str = ""
+    json: Any = None
+
+
+class Visitor:
+    """A tenant's admin who comes back: what was saved of earlier answers, and the cookies that came with them."""
+
+    def __init__(self, registration: Registration) -> None:
+        self.registration = registration
+        self.values = registration.placeholders()
+        self._cookies: dict[str, str] = {}
+
+    async def ask(self, client: httpx.AsyncClient, step: Step) -> Answer:
+        """Send a step; what it saves is known to the next."""
+        body = body_of(step, self.values)
+        answer, error = await sent(client, step, self.values, body=body, cookies=self._cookies)
+        if answer is None:
+            return Answer(outcome="unknown", status=None, error=error)
+        self._cookies |= {cookie.name: cookie.value or "" for cookie in answer.cookies.jar}
+        if answer.status_code not in step.ok:
+            return Answer(outcome="failed", status=answer.status_code, error=answer.text[:200])
+        try:
+            told = answer.json() if answer.content else None
+        except ValueError:
+            return Answer(outcome="failed", status=answer.status_code, error="the answer is no JSON")
+        keep(step, told, self.values)
+        return Answer(outcome="ok", status=answer.status_code, json=told)
+
+
 class Reading:
     """One final read. Every question has a deadline; a few are asked at once."""
 
@@ -143,9 +178,7 @@ class Reading:
 
     async def tenants(self, known: list[Known]) -> bool:
         """Login and own data of every intended registration."""
-        limits = httpx.Limits(max_connections=TENANTS_AT_ONCE)
-        base = f"http://{self._stack.backend}"
-        async with httpx.AsyncClient(base_url=base, timeout=ASK_TIMEOUT_S, limits=limits, trust_env=False) as client:
+        async with sender(self._stack.backend, at_once=TENANTS_AT_ONCE) as client:
             await _a_few_at_once(TENANTS_AT_ONCE, known, lambda item: self._tenant(client, item))
         return True
 
@@ -159,60 +192,35 @@ class Reading:
         self._writer.append(Database(at_ns=self._clock.now_ns(), database=name, tables=tables, error=error))
 
     async def _tenant(self, client: httpx.AsyncClient, known: Known) -> None:
-        registration = self._plan.registration(known.n)
-        values = registration.placeholders()
+        visitor = Visitor(self._plan.registration(known.n))
         final = self._plan.target.final_read
-        outcome, status, error, _ = await self._ask(client, self._plan.target.steps[final.login], values)
+        login = await visitor.ask(client, self._plan.target.steps[final.login])
         self._writer.append(
             Login(
                 at_ns=self._clock.now_ns(),
                 n=known.n,
-                tenant=registration.tenant,
-                outcome=outcome,
-                status=status,
-                tenant_id=values.get("tenant_id"),
-                error=error,
+                tenant=visitor.registration.tenant,
+                outcome=login.outcome,
+                status=login.status,
+                tenant_id=visitor.values.get("tenant_id"),
+                error=login.error,
             )
         )
-        if outcome != "ok" or final.read is None:
+        if login.outcome != "ok" or final.read is None:
             return
         step = self._plan.target.steps[final.read]
-        outcome, _, error, told = await self._ask(client, step, values)
-        found = jmespath.search(step.reads, told) if outcome == "ok" and step.reads else None
+        answer = await visitor.ask(client, step)
+        found = jmespath.search(step.reads, answer.json) if answer.outcome == "ok" and step.reads else None
         self._writer.append(
             OwnData(
                 at_ns=self._clock.now_ns(),
                 n=known.n,
-                tenant=registration.tenant,
+                tenant=visitor.registration.tenant,
                 acknowledged=known.acknowledged,
                 found=None if found is None else [str(item) for item in found],
-                error=error,
+                error=answer.error,
             )
         )
-
-    async def _ask(
-        self, client: httpx.AsyncClient, step: Step, values: dict[str, str]
-    ) -> tuple[Outcome, int | None, str, Any]:
-        """One step: outcome, status, error and the answer's JSON; what it saves goes into `values`."""
-        try:
-            answer = await client.request(
-                step.method,
-                filled(step.path, values),
-                headers={name: filled(text, values) for name, text in step.headers.items()},
-                json=filled_json(step.body, values) if step.body is not None else None,
-            )
-        except httpx.HTTPError as trouble:
-            return "unknown", None, f"{type(trouble).__name__}: {trouble}", None
-        if answer.status_code not in step.ok:
-            return "failed", answer.status_code, answer.text[:200], None
-        try:
-            told = answer.json() if answer.content else None
-        except ValueError:
-            return "failed", answer.status_code, "the answer is no JSON", None
-        for name, expression in step.save.items():
-            if (found := jmespath.search(expression, told)) is not None:
-                values[name] = str(found)
-        return "ok", answer.status_code, "", told
 
     async def _fetch(self, database: str, query: str) -> list[asyncpg.Record]:
         session = await asyncpg.connect(

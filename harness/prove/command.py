@@ -74,6 +74,7 @@ def _suite(request: ProofRequest, folder: Path) -> tuple[Suite, Target]:
         seed=secrets.randbits(32) if request.seed is None else request.seed,
         out=folder / "runs",
     )
+    suite.check()
     return suite, described
 
 

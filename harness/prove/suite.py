@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.live.prepare import StackName
+from harness.live.prepare import StackName, prepare
 from harness.prove.catalogue import Catalogue, Trial, scenario_of
 from harness.prove.trying import Case, Tried, tried
 from harness.tomlfile import BadFile, Mistake
@@ -48,6 +48,19 @@ class Suite:
         return [
             self._case(trials[n % len(trials)], None, seed=self.seed + n, key=f"healthy-{n + 1}") for n in range(count)
         ]
+
+    def check(self) -> None:
+        """Every trial's scenario and target, as they are laid over. Raises `BadFile` with the mistakes of all."""
+        mistakes = [mistake for trial in self.catalogue.trials for mistake in self._mistakes(trial)]
+        if mistakes:
+            raise BadFile(self.catalogue_file, mistakes)
+
+    def _mistakes(self, trial: str) -> list[Mistake]:
+        try:
+            prepare(self._case(trial, None, seed=self.seed, key=trial).request)
+        except BadFile as bad:
+            return [Mistake(key=f"trials.{trial}", problem=f"{bad.path}: {mistake}") for mistake in bad.mistakes]
+        return []
 
     def _of_trial(self, trial: str, asked: Sequence[str]) -> Iterator[Case]:
         yield self._case(trial, None, seed=self.seed, key=f"healthy-{trial}")

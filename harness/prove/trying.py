@@ -45,6 +45,21 @@ class Case:
     env: Mapping[str, str]
     out: Path
 
+    @property
+    def request(self) -> RunRequest:
+        """The run as `harness run` would be asked for it."""
+        return RunRequest(
+            scenario=self.scenario,
+            target=self.target,
+            stack=self.stack,
+            size=self.size,
+            seed=self.seed,
+            overrides=self.over,
+            target_overrides=self.target_over,
+            out=self.out,
+            backend_env=self.env,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fired:
@@ -86,18 +101,7 @@ class Quiet:
 def tried(case: Case) -> Tried:
     """Run and judge the case. Raises `BadFile` before anything is started."""
     begun_ns = monotonic_ns()
-    request = RunRequest(
-        scenario=case.scenario,
-        target=case.target,
-        stack=case.stack,
-        size=case.size,
-        seed=case.seed,
-        overrides=case.over,
-        target_overrides=case.target_over,
-        out=case.out,
-        backend_env=case.env,
-    )
-    ran = asyncio.run(_within_bounds(request))
+    ran = asyncio.run(_within_bounds(case.request))
     # The parent is told by the same Ctrl-C; between two runs this process only waits.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     verdict = judged(ran.folder)

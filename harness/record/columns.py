@@ -1,4 +1,4 @@
-"""Rows that come by the hundred thousand, as columns: requests, and the connections of every server sample.
+"""Rows that come by the hundred thousand, as columns: requests, and what samples list (connections, cached clients).
 
 Arrow reads blocks of whole lines. A block with a broken line in it is read again line by line, so that one torn line
 costs only itself.
@@ -11,13 +11,13 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
-from harness.record.schema import Row
-
-BLOCK_BYTES = 16 * 1024 * 1024
+from harness.record.blocks import BLOCK_BYTES, blocks, lines_before
+from harness.record.schema import Request, Row, Server, Statistics
 
 TEXT = pa.string()
 
@@ -51,6 +51,14 @@ CONNECTIONS: dict[str, pa.DataType] = {
     "wait_event": pa.string(),
 }
 
+CACHED_TENANTS: dict[str, pa.DataType] = {"tenant_id": TEXT, "connections": pa.int64()}
+
+LISTS: dict[type[Row], tuple[str, dict[str, pa.DataType]]] = {
+    Server: ("connections", CONNECTIONS),
+    Statistics: ("tenants", CACHED_TENANTS),
+}
+"""The kinds whose samples list something, the field that does, and what is read of it."""
+
 ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "str": TEXT, "bool": pa.bool_()}
 
 
@@ -59,31 +67,33 @@ def requests(paths: Sequence[Path]) -> tuple[pa.Table, list[tuple[str, int]]]:
     schema = pa.schema(list(REQUESTS.items()))
     tables, torn = [_encoded(schema.empty_table())], []
     for path in paths:
-        for first_line, block in _blocks(path):
-            table, broken = _table(block, "request", schema)
+        for block in blocks(path):  # A last line that was cut off is told by the index of lines.
+            table, broken = _table(block.whole, Request, schema)
             tables.append(_encoded(table))
-            torn += [(path.name, first_line + line) for line in broken]
+            before = lines_before(path, block.offset) if broken else 0
+            torn += [(path.name, before + line + 1) for line in broken]
     return pa.concat_tables(tables).unify_dictionaries(), torn
 
 
-def connections(lines: Iterable[bytes]) -> tuple[pa.Table, list[int]]:
-    """One row for each connection of each `server` line, `at_ns` and the fields of `ServerConnection`; and the lines
-    (from 0) that could not be read."""
-    inner = pa.list_(pa.struct(list(CONNECTIONS.items())))
-    schema = pa.schema([("at_ns", pa.int64()), ("connections", inner)])
-    tables, torn = [_encoded(_flattened(schema.empty_table()))], []
+def listed(lines: Iterable[bytes], kind: type[Row]) -> tuple[pa.Table, np.ndarray, list[int]]:
+    """One row for each item that a line of the kind lists, with the line's `at_ns`; the moments of all lines; and the
+    lines (from 0) that could not be read."""
+    name, inner = LISTS[kind]
+    schema = pa.schema([("at_ns", pa.int64()), (name, pa.list_(pa.struct(list(inner.items()))))])
+    tables, moments, torn = [_encoded(_flattened(schema.empty_table(), name))], [np.array([], dtype=int)], list[int]()
     for first_line, block in _joined(lines):
-        table, broken = _table(block, "server", schema)
-        tables.append(_encoded(_flattened(table)))
+        table, broken = _table(block, kind, schema)
+        tables.append(_encoded(_flattened(table, name)))
+        moments.append(table["at_ns"].drop_null().to_numpy())
         torn += [first_line + line for line in broken]
-    return pa.concat_tables(tables).unify_dictionaries(), torn
+    return pa.concat_tables(tables).unify_dictionaries(), np.concatenate(moments), torn
 
 
 def scalars(lines: Iterable[bytes], kind: type[Row]) -> Iterator[dict[str, Any]]:
     """Each line of a kind as the values of its fields that are no lists. What can't be read is left out."""
     names = [(item.name, ARROW_TYPES[hint]) for item in fields(kind) if (hint := _plain(item)) in ARROW_TYPES]  # type: ignore[arg-type]
     for _, block in _joined(lines):
-        yield from _table(block, kind.kind, pa.schema(names))[0].to_pylist()
+        yield from _table(block, kind, pa.schema(names))[0].to_pylist()
 
 
 def _plain(item: Field[Any]) -> str:
@@ -91,10 +101,10 @@ def _plain(item: Field[Any]) -> str:
     return str(item.type).removesuffix(" | None")
 
 
-def _flattened(samples: pa.Table) -> pa.Table:
-    nested = pa.chunked_array(samples["connections"], type=samples.schema.field("connections").type).combine_chunks()
+def _flattened(samples: pa.Table, name: str) -> pa.Table:
+    nested = pa.chunked_array(samples[name], type=samples.schema.field(name).type).combine_chunks()
     flat = pc.list_flatten(nested)
-    values = {name: pc.struct_field(flat, name) for name in CONNECTIONS}
+    values = {item.name: pc.struct_field(flat, item.name) for item in flat.type}
     return pa.table({"at_ns": samples["at_ns"].take(pc.list_parent_indices(nested)), **values})
 
 
@@ -103,19 +113,6 @@ def _encoded(table: pa.Table) -> pa.Table:
     for name in names:
         table = table.set_column(table.column_names.index(name), name, table[name].dictionary_encode())
     return table
-
-
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines, each with the number of its first one."""
-    number = 1
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            block += file.readline()
-            if not block.endswith(b"\n"):
-                block = block[: block.rfind(b"\n") + 1]  # A torn last line: the index of lines tells it.
-            if block:
-                yield number, block
-            number += block.count(b"\n")
 
 
 def _joined(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -131,8 +128,10 @@ def _joined(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         yield first, b"".join(held)
 
 
-def _table(block: bytes, kind: str, schema: pa.Schema) -> tuple[pa.Table, list[int]]:
+def _table(block: bytes, kind: type[Row], schema: pa.Schema) -> tuple[pa.Table, list[int]]:
     """The block's rows of the kind, and the lines (from 0) that could not be read, found by halving the block."""
+    if not block:
+        return schema.empty_table(), []
     try:
         return _parsed(block, kind, schema), []
     except pa.ArrowInvalid:
@@ -145,8 +144,10 @@ def _table(block: bytes, kind: str, schema: pa.Schema) -> tuple[pa.Table, list[i
         return pa.concat_tables([first, second]), [*broken_first, *(middle + line for line in broken_second)]
 
 
-def _parsed(block: bytes, kind: str, schema: pa.Schema) -> pa.Table:
+def _parsed(block: bytes, kind: type[Row], schema: pa.Schema) -> pa.Table:
     explicit = pa.schema([("kind", TEXT), *schema])
     options = pa_json.ParseOptions(explicit_schema=explicit, unexpected_field_behavior="ignore")
     table = pa_json.read_json(pa.BufferReader(block), parse_options=options)
-    return table.filter(pc.equal(table["kind"], kind)).drop_columns(["kind"])
+    chosen = pc.equal(table["kind"], kind.kind)
+    # Filtering copies every column, and most blocks are of one kind.
+    return (table if pc.all(chosen).as_py() else table.filter(chosen)).drop_columns(["kind"])

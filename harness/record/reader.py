@@ -14,11 +14,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
 from harness.plan import Plan
 from harness.record import columns
+from harness.record.blocks import LINE_END, unlike
 from harness.record.folder import End, RunFolder
 from harness.record.schema import (
     KINDS,
@@ -38,7 +40,6 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 
 START = b'{"kind":"'
 REQUEST_START = START + Request.kind.encode() + b'"'
-LINE_END = b"}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,15 @@ class Index:
     torn: list[Torn] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the samples of a kind list: a row for each item, with the `at_ns` of its sample; and the moments of all
+    samples in order, also of those that list nothing."""
+
+    items: pd.DataFrame
+    moments: np.ndarray
+
+
 class Record:
     """What a run folder tells. Tables are read when they are first asked for."""
 
@@ -75,6 +85,7 @@ class Record:
         self.end: End | None = folder.end()
         self._rows: dict[type[Row], list[Any]] = {}
         self._scalars: dict[type[Row], list[Any]] = {}
+        self._listed: dict[type[Row], Listed] = {}
         self._torn_inside: list[Torn] = []
 
     @property
@@ -94,14 +105,20 @@ class Record:
             table = table.drop_columns([name])
         return pd.DataFrame(series, copy=False)
 
-    @cached_property
+    @property
     def connections(self) -> pd.DataFrame:
         """Every connection of every `Server` sample: columns of `columns.CONNECTIONS`, in order of `at_ns`."""
-        places = self._index.places.get(Server.kind, [])
-        table, broken = columns.connections(line for _, line in _lines_at(places))
-        self._torn_inside += [Torn(places[number].path.name, places[number].line) for number in broken]
-        frame: pd.DataFrame = table.to_pandas()
-        return frame.sort_values("at_ns", ignore_index=True, kind="stable")
+        return self.listed(Server).items
+
+    def listed(self, kind: type[Row]) -> Listed:
+        """What the samples of a kind list, as a frame: of connections and clients there are too many for objects."""
+        if kind not in self._listed:
+            places = self._index.places.get(kind.kind, [])
+            table, moments, broken = columns.listed((line for _, line in _lines_at(places)), kind)
+            self._torn_inside += [Torn(places[number].path.name, places[number].line) for number in broken]
+            items = table.to_pandas().sort_values("at_ns", ignore_index=True, kind="stable")
+            self._listed[kind] = Listed(items, np.unique(moments))
+        return self._listed[kind]
 
     def rows(self, kind: type[AnyRow]) -> list[AnyRow]:
         """All rows of a kind, in order of time. Requests are in `requests`; of them there are too many for objects."""
@@ -147,17 +164,12 @@ def read(folder: RunFolder) -> Record:
 
 
 def _walk(path: Path, index: Index) -> None:
-    offset = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            begins, offset = offset, offset + len(line)
-            if line.startswith(REQUEST_START) and line.endswith(LINE_END):
-                continue
-            kind = line[len(START) : line.find(b'"', len(START))].decode("ascii", "replace")
-            if line.startswith(START) and line.endswith(LINE_END) and kind in KINDS:
-                index.places.setdefault(kind, []).append(Place(path, number, begins))
-            else:
-                index.torn.append(Torn(path.name, number))
+    for line in unlike(path, REQUEST_START):
+        kind = line.content[len(START) : line.content.find(b'"', len(START))].decode("ascii", "replace")
+        if line.content.startswith(START) and line.content.endswith(LINE_END) and kind in KINDS:
+            index.places.setdefault(kind, []).append(Place(path, line.number, line.offset))
+        else:
+            index.torn.append(Torn(path.name, line.number))
 
 
 def _lines_at(places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
+import numpy as np
+import pandas as pd
+
 from harness.clock import NS_PER_S
-from harness.record.reader import Record
+from harness.record.reader import Listed, Record
 from harness.record.schema import Closed, Opened, Server, Statistics
 
 Item = TypeVar("Item")
@@ -65,7 +67,7 @@ def claims(record: Record) -> list[Claim]:
             evicted=row.evicted,
             leaks=_leaks(row),
         )
-        for row in thinned(record.rows(Statistics))
+        for row in thinned(record.scalars(Statistics))
     ]
 
 
@@ -77,28 +79,29 @@ def thinned(items: list[Item]) -> list[Item]:
 
 def by_database(record: Record) -> dict[str, Changes]:
     """The server ledger of each tenant database: its count of connections at each change, in order."""
-    is_tenant = tenant_databases(record)
-    samples = record.rows(Server)
-    return changes(
-        (row.at_ns, Counter(item.database for item in row.connections if is_tenant(item.database))) for row in samples
-    )
+    seen = record.listed(Server)
+    mine = seen.items[_tenants_own(record, seen)]
+    return changes(mine.groupby(["database", "at_ns"], observed=True).size(), seen.moments)
 
 
 def by_tenant(record: Record) -> dict[str, Changes]:
     """The claimed ledger of each tenant (by the target's id): what the target says at each change, in order."""
-    samples = record.rows(Statistics)
-    return changes((row.at_ns, {item.tenant_id: item.connections or 0 for item in row.tenants}) for row in samples)
+    told = record.listed(Statistics)
+    return changes(told.items.groupby(["tenant_id", "at_ns"], observed=True)["connections"].sum(), told.moments)
 
 
-def changes(samples: Iterable[tuple[int, Mapping[str, int]]]) -> dict[str, Changes]:
-    """From whole counts at each moment to each name's changes; a name that is not told has none."""
+def changes(counted: pd.Series, moments: np.ndarray) -> dict[str, Changes]:
+    """From counts by (name, at_ns), in order, to each name's changes. A name that a moment does not tell has none."""
+    names, at_ns = (counted.index.get_level_values(level).to_numpy() for level in (0, 1))
+    place, count = np.searchsorted(moments, at_ns), counted.to_numpy(dtype=int)
+    goes_on = np.append((names[1:] == names[:-1]) & (place[1:] == place[:-1] + 1), False)[: len(names)]
+    before = np.where(np.roll(goes_on, 1), np.roll(count, 1), 0)
+    ends = ~goes_on & (count != 0) & (place + 1 < len(moments))
+    rows = [*zip(names[count != before], place[count != before], count[count != before], strict=True)]
+    rows += [(name, at + 1, 0) for name, at in zip(names[ends], place[ends], strict=True)]
     found: dict[str, Changes] = {}
-    before: Mapping[str, int] = {}
-    for at_ns, now in samples:
-        for name in (now.keys() | before.keys()) if now != before else ():
-            if before.get(name, 0) != now.get(name, 0):
-                found.setdefault(name, []).append((round(at_ns / NS_PER_S, 3), now.get(name, 0)))
-        before = now
+    for name, at, now in sorted(rows):
+        found.setdefault(str(name), []).append((round(int(moments[at]) / NS_PER_S, 3), int(now)))
     return found
 
 
@@ -115,15 +118,23 @@ def _leaks(row: Statistics) -> int | None:
 
 
 def _claimed(record: Record) -> Iterator[tuple[float, int]]:
-    for row in record.rows(Statistics):
+    for row in record.scalars(Statistics):
         if row.connections_open is not None:
             yield row.at_ns / NS_PER_S, row.connections_open
 
 
 def _server(record: Record) -> Iterator[tuple[float, int]]:
+    seen = record.listed(Server)
+    mine = seen.items.loc[_tenants_own(record, seen), "at_ns"].to_numpy()
+    counts = np.bincount(np.searchsorted(seen.moments, mine), minlength=len(seen.moments))
+    yield from zip((seen.moments / NS_PER_S).tolist(), counts.tolist(), strict=True)
+
+
+def _tenants_own(record: Record, seen: Listed) -> pd.Series:
+    """Which of the connections lead to a tenant's database."""
     is_tenant = tenant_databases(record)
-    for row in record.rows(Server):
-        yield row.at_ns / NS_PER_S, sum(is_tenant(item.database) for item in row.connections)
+    names = seen.items["database"]
+    return names.isin([name for name in names.cat.categories if name and is_tenant(name)])
 
 
 def _wire(record: Record) -> Iterator[tuple[float, int]]:

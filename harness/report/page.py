@@ -147,7 +147,7 @@ def _charts(record: Record, frame: pd.DataFrame, when: Course, made: list[Attemp
 
 def _stated(record: Record, when: Course) -> list[Stretch]:
     """What the backend says of its Redis link, as stretches of one state."""
-    rows = [row for row in record.rows(Statistics) if row.redis_state is not None]
+    rows = [row for row in record.scalars(Statistics) if row.redis_state is not None]
     changes = [row for index, row in enumerate(rows) if index == 0 or _state(rows[index - 1]) != _state(row)]
     ends = [*(row.at_ns for row in changes[1:]), round(when.to_s * NS_PER_S)]
     return [

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from harness import bundled, target
-from harness.live.prepare import RunRequest, prepare
+from harness.cli import Exit, app
+from harness.live.prepare import prepare
 from harness.prove.catalogue import Catalogue, load, scenario_of
 from harness.prove.suite import Suite
 from harness.tomlfile import BadFile
 
 TARGET_FILE = bundled.reference_target()
 BACKEND = TARGET_FILE.parent
+
+SCENARIO = """\
+name = "typo"
+proves = "nothing: its fault is misspelt"
+[[faults]]
+fault = "redis.kil"
+at_s = 1
+"""
+PROVE = """\
+variable = "BACKEND_DEFECTS"
+[trials.broken]
+scenario = "typo.toml"
+[trials.unknown]
+scenario = "nowhere"
+[defects.a]
+trial = "broken"
+finding = "leaks"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +60,7 @@ def test_every_planted_defect_is_to_be_proved_by_the_finding_its_catalogue_names
 def test_every_trial_can_be_run(suite: Suite) -> None:
     """Its scenario and what is laid on it hold together with the target, before anything is started."""
     for case in suite.healthy(len(suite.catalogue.trials)):
-        request = RunRequest(
-            scenario=case.scenario,
-            target=case.target,
-            size=case.size,
-            overrides=case.over,
-            target_overrides=case.target_over,
-        )
-        assert prepare(request).scenario.all_gates()
+        assert prepare(case.request).scenario.all_gates()
 
 
 def test_the_short_proof_has_one_defect_for_each_finding(suite: Suite) -> None:
@@ -80,6 +94,19 @@ def test_an_unknown_defect_is_told_before_anything_runs(suite: Suite) -> None:
     """With the names that are known."""
     with pytest.raises(BadFile, match="leak_one_in_ten"):
         suite.cases(["leak_one_in_tne"])
+
+
+def test_a_mistake_in_a_trials_scenario_is_told_before_anything_runs(tmp_path: Path) -> None:
+    """One message with every trial, file, line and key that is wrong, and exit code 2."""
+    (tmp_path / "target.toml").write_text(TARGET_FILE.read_text())
+    (tmp_path / "prove.toml").write_text(PROVE)
+    (tmp_path / "typo.toml").write_text(SCENARIO)
+    told = CliRunner().invoke(app, ["prove", "--target", str(tmp_path / "target.toml"), "--out", str(tmp_path / "out")])
+    assert told.exit_code == Exit.USAGE, told.output
+    assert re.search(r"trials\.broken: \S*typo\.toml: line 4, faults\[0\]\.fault = 'redis\.kil': ", told.output)
+    assert "trials.unknown: " in told.output
+    assert "nowhere.toml: scenario: does not exist" in told.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_target_without_planted_defects_says_what_to_do() -> None:

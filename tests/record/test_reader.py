@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.record import blocks
 from harness.record.columns import REQUESTS
 from harness.record.reader import Record, Torn
-from harness.record.schema import Counters, DatabaseCounters, Note, Server, Statistics
+from harness.record.schema import Counters, DatabaseCounters, Note, Server, Statistics, Trailer
 from tests.judge.story import healthy, ns
 
 
@@ -81,6 +83,43 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
         Torn("load-0.jsonl", len(lines) + 1),
         Torn("observe.jsonl", observed),
     ]
+
+
+def test_blocks_of_any_length_are_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a block ends changes no row, no place and no number of a torn line."""
+    folder = healthy().write(tmp_path / "run")
+    load = folder.events_file("load-0")
+    lines = load.read_bytes().splitlines(keepends=True)
+    last = max(number for number, line in enumerate(lines, 1) if line.startswith(b'{"kind":"request"'))
+    lines[last - 1] = lines[last - 1].replace(b'"n":', b'"n":oh')
+    load.write_bytes(b"".join(lines) + b'{"kind":"request","worker":"lo')
+    whole, small = Record(folder), Record(folder)
+    told = (whole.requests, whole.rows(Trailer), whole.torn)
+    for bytes_at_once in (1, 700):
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", bytes_at_once)
+        small = Record(folder)
+        assert small.requests.astype(object).equals(told[0].astype(object))
+        assert (small.rows(Trailer), small.torn) == told[1:]
+    assert [torn.line for torn in whole.torn] == [last, len(lines) + 1]
+
+
+@pytest.mark.parametrize("text", [b"", b'{"kind":"request"', b"\n", b'{"kind":"requests"}\n'])
+def test_a_file_without_a_whole_row_has_none(tmp_path: Path, text: bytes) -> None:
+    """A worker that was killed at its first line: nothing was read, and the line is told."""
+    folder = healthy().write(tmp_path / "run")
+    folder.events_file("load-0").write_bytes(text)
+    record = Record(folder)
+    assert len(record.requests) == 0
+    assert record.torn == ([Torn("load-0.jsonl", 1)] if text else [])
+
+
+def test_samples_that_list_nothing_are_known_of(tmp_path: Path) -> None:
+    """A moment without a connection or a client is not a moment without a sample."""
+    story = healthy().change(Server, lambda row: replace(row, connections=[]) if row.at_ns > ns(12) else None)
+    record = Record(story.write(tmp_path / "run"))
+    for kind in (Server, Statistics):
+        assert record.listed(kind).moments.tolist() == [row.at_ns for row in record.rows(kind)]
+    assert record.connections["at_ns"].max() <= ns(12)
 
 
 def test_a_row_of_the_wrong_form_is_torn_too(tmp_path: Path) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import jmespath
 
 from harness.clock import Clock
+from harness.live.sending import body_of, keep, sent
 from harness.plan import Plan
 from harness.record.schema import CheckName, CheckRequest, Expected
 from harness.record.writer import RowWriter
-from harness.target import Step, filled, filled_json
+from harness.target import Step, filled
 
 ANSWER_CHARACTERS = 2000
 REQUEST_CHARACTERS = 300
@@ -69,8 +68,8 @@ class Asker:
         begun_ns, faults = self.clock.now_ns(), list(self.in_force())
         values = dict(question.values)
         path = filled(question.step.path, values)
-        body = _body(question, values)
-        answer, error = await self._sent(question, path, body, values)
+        body = body_of(question.step, values) if question.content is None else question.content
+        answer, error = await sent(self.client, question.step, values, body=body)
         told = _json(answer)
         row = CheckRequest(
             at_ns=begun_ns,
@@ -104,36 +103,12 @@ class Asker:
         )
         told = await self.ask(asked)
         if told.row.accepted:
-            for saved, expression in step.save.items():
-                if (found := jmespath.search(expression, told.json)) is not None:
-                    tenant.values[saved] = str(found)
+            keep(step, told.json, tenant.values)
         return told
-
-    async def _sent(
-        self, question: Question, path: str, body: bytes | None, values: dict[str, str]
-    ) -> tuple[httpx.Response | None, str]:
-        headers = {name: filled(text, values).strip() for name, text in question.step.headers.items()}
-        if body is not None:
-            headers = {"Content-Type": "application/json", **headers}
-        try:
-            return await self.client.request(question.step.method, path, headers=headers, content=body), ""
-        except httpx.HTTPError as trouble:
-            return None, f"{type(trouble).__name__}: {trouble}"
-        finally:
-            # A check says itself who asks; a cookie of an earlier answer must not.
-            self.client.cookies.clear()
 
     def _seen(self, answer: httpx.Response | None) -> list[str]:
         text = answer.text if answer is not None else ""
         return [tenant.label for tenant in self.tenants if tenant.canary in text]
-
-
-def _body(question: Question, values: dict[str, str]) -> bytes | None:
-    if question.content is not None:
-        return question.content
-    if question.step.body is None:
-        return None
-    return json.dumps(filled_json(question.step.body, values)).encode()
 
 
 def _json(answer: httpx.Response | None) -> Any:

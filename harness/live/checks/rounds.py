@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-import httpx
-
 from harness.clock import Clock
 from harness.live.checks.api_contract import api_contract
 from harness.live.checks.asking import Asker, Checked
@@ -15,12 +13,12 @@ from harness.live.checks.isolation import isolation
 from harness.live.checks.rate_limit import RateLimitRounds
 from harness.live.checks.tokens import TokenRounds
 from harness.live.final_read import known_registrations
+from harness.live.sending import sender
 from harness.live.stack import Address
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from harness.record.writer import RowWriter
 
-ASK_TIMEOUT_S = 10.0
 TENANTS_MAX = 10
 
 
@@ -38,9 +36,8 @@ async def run_checks(plan: Plan, backend: Address, folder: RunFolder, *, clock: 
     if not plan.scenario.checks:
         return
     writer = RowWriter(folder.events_file("checks"))
-    base = f"http://{backend}"
     try:
-        async with httpx.AsyncClient(base_url=base, timeout=ASK_TIMEOUT_S, trust_env=False) as client:
+        async with sender(backend) as client:
             asker = Asker(client, writer, clock, plan, in_force=lambda: breaker.in_force)
             asker.tenants = registered(plan, folder)
             await _rounds(asker, breaker)
