@@ -20,7 +20,6 @@ from harness.live.stack.model import Address, PostgresAccess
 from harness.live.stack.ports import Reservation
 from harness.live.stack.postgres_server import PostgresServer
 from harness.live.stack.redis_server import RedisServer
-from harness.live.stack.scratch import scratch_parent
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "backend"
 READY_TIMEOUT_S = 60.0
@@ -42,9 +41,10 @@ class Servers:
 
 
 @asynccontextmanager
-async def servers(name: str, *, connections_max: int = 300) -> AsyncIterator[Servers]:
+async def servers(name: str, *, parent: Path, connections_max: int = 300) -> AsyncIterator[Servers]:
+    """Their data lies in `parent`, which the figures depend on: whoever measures has to choose."""
     ledger = ChildLedger.create(name)
-    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=scratch_parent()) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent) as folder:
         place = Path(folder)
         postgres = PostgresServer(
             control_database="postgres",
@@ -116,12 +116,16 @@ async def register(client: PlainHttp) -> None:
 
 
 async def drop(servers: Servers, listed: str, *, by: str = "postgres") -> None:
-    """Drop the databases that the query `listed` names, asked of the database `by`, so that the disk doesn't fill."""
+    """Drop the databases that the query `listed` names, asked of the database `by`, so that the disk doesn't fill.
+
+    The server has let go of their files then, which the next `CREATE DATABASE` would else wait for.
+    """
     asked = await asyncpg.connect(servers.url(by))
     connection = await asyncpg.connect(servers.url("postgres"))
     try:
         for row in await asked.fetch(listed):
             await connection.execute(f'DROP DATABASE IF EXISTS "{row[0]}" WITH (FORCE)')
+        await connection.execute("CHECKPOINT")
     finally:
         await asked.close()
         await connection.close()

@@ -49,7 +49,7 @@ def _stacks() -> Mapping[str, Capabilities]:
     edges = {(service, Capability.EDGE) for service in (Service.POSTGRES, Service.REDIS, Service.BACKEND)}
     return {
         "embedded": frozenset(everywhere | {(Service.PROXY, Capability.PROXY_EXTENSIONS)}),
-        "docker": frozenset(everywhere),
+        "docker": frozenset(everywhere | {(service, Capability.DISCONNECT) for service in Service}),
         "external (where allowed)": frozenset(edges | _ADMIN),
     }
 

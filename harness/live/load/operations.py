@@ -16,6 +16,7 @@ from harness.live.load.mix import Steps, Zipf
 from harness.scenario import Operations
 
 IN_FLIGHT_MAX = 5_000
+STOP_POLL_S = 0.1
 
 
 class Background:
@@ -61,12 +62,10 @@ class Background:
 
     def _may_begin(self) -> bool:
         """Wait for the first tenant, or for the last registration; false where no tenant came of it."""
+        begins = [self._registered, self._somebody] if self._wanted.when == "beside" else [self._registered]
         while not self._generator.stopped:
-            if self._registered.is_set():
+            if gevent.wait(begins, timeout=STOP_POLL_S, count=1):
                 return bool(self._tenants)
-            if self._wanted.when == "beside" and self._somebody.is_set():
-                return True
-            gevent.wait([self._registered, self._somebody], timeout=0.1, count=1)
         return False
 
     def _take(self) -> bool:

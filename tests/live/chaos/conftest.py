@@ -1,4 +1,4 @@
-"""One warm embedded stack for all tests of faults, with the probe backend on it: whatever is broken is healed again."""
+"""One warm stack of each kind for all tests of faults, with the probe backend on it: what is broken is healed again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stack")
 
 
-@pytest.fixture(scope="module")
-def stack(stack_folder: Path) -> Iterator[Stack]:
+@pytest.fixture(scope="module", params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
+def stack(request: pytest.FixtureRequest, stack_folder: Path) -> Iterator[Stack]:
     folder = stack_folder
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_SCRATCH_DIR", str(folder))
         ledger = ChildLedger.create("faults", folder=folder / "state")
-        made = make("embedded", ledger, folder / "run" / "logs")
+        made = make(request.param, ledger, folder / "run" / "logs")
         asyncio.run(_up(made))
         yield made
         asyncio.run(made.stop())

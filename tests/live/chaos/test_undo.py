@@ -15,7 +15,8 @@ from harness.live.clean import clean
 from harness.live.observe import redis
 from harness.live.stack import Service, Stack
 
-pytestmark = pytest.mark.e2e
+# Containers end with the run that broke them: only plain processes and what is nobody's can outlive it broken.
+pytestmark = [pytest.mark.e2e, pytest.mark.parametrize("stack", ["embedded"], indirect=True)]
 
 KILLED = """
 import os, sys

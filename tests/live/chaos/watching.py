@@ -197,5 +197,6 @@ SHOWS: dict[str, Shows] = {
     "network.refuse": Shows(affected=through_the_edge("SELECT 1"), provoked=True),
     "network.partition": Shows(affected=backend_fails("/postgres")),
     "network.reset": Shows(affected=backend_fails("/redis"), options={"edge": "redis"}),
+    "network.disconnect": Shows(affected=backend_fails("/redis")),
     "network.half_open": Shows(affected=backend_fails("/postgres"), options={"lost": "requests"}),
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.live.load.conftest import Backend, Loading, make_plan
@@ -202,6 +203,26 @@ def test_operations_after_wait_for_the_last_registration(backend: Backend, load:
     reads = [row for row in rows if row["step"] == "read"]
     assert len(reads) == 30
     assert all(row["start_ns"] >= last for row in reads)
+
+
+def test_operations_that_wait_cost_nothing(backend: Backend, load: Load) -> None:
+    """Until the last registration is over, users of the mix sleep, though there are tenants already.
+
+    A user who asks again and again would take a whole processor from the system under test: 1 s of each second.
+    """
+    release = threading.Event()
+    backend.behave = lambda method, path: release.wait(20) and None if backend.log else None
+    operations = {"steps": {"read": 1}, "count": 8, "users": 8, "when": "after"}
+    loading = load(make_plan({"registrations": 2, "users": 1, "operations": operations}), backend.url)
+    loading.until(lambda: len(backend.log) == 1)
+    worker = psutil.Process(loading.processes[0].pid)
+    before = worker.cpu_times()
+    time.sleep(1.5)
+    after = worker.cpu_times()
+    release.set()
+    assert loading.finish() == [0]
+    assert (after.user + after.system) - (before.user + before.system) < 0.5
+    assert backend.count("/read") == 8
 
 
 def test_operations_without_tenants_end(backend: Backend, load: Load) -> None:

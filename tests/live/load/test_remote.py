@@ -29,8 +29,7 @@ from harness.live.stack import Address
 from harness.plan import Plan
 from harness.record.folder import RunFolder
 from tests.live.load.conftest import Backend, make_plan
-
-HOSTS = 2
+from tests.live.load.hosts import free_port, namespaces
 
 
 @given(
@@ -72,34 +71,10 @@ def test_a_target_on_another_machine_needs_no_relay() -> None:
     assert reachable("0.0.0.0", "192.0.2.1:80") == ("192.0.2.1", 80)
 
 
-def ip(*words: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["ip", *words], capture_output=True)
-
-
 @pytest.fixture
 def hosts() -> Iterator[list[str]]:
-    """Network namespaces, each with a cable of its own to this machine (10.213.<i>.1 here, .2 there)."""
-    names = [f"harness-{os.getpid()}-{index}" for index in range(HOSTS)]
-    made: list[str] = []
-    try:
-        for index, name in enumerate(names):
-            if ip("netns", "add", name).returncode:
-                pytest.skip("no network namespaces can be made here (root and iproute2 are needed)")
-            made.append(name)
-            here, there = f"hv{os.getpid() % 100000}{index}", "cable"
-            ok = [
-                ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", name),
-                ip("addr", "add", f"10.213.{index}.1/24", "dev", here),
-                ip("link", "set", here, "up"),
-                ip("-n", name, "addr", "add", f"10.213.{index}.2/24", "dev", there),
-                ip("-n", name, "link", "set", there, "up"),
-            ]
-            if any(done.returncode for done in ok):
-                pytest.skip("no veth pairs can be made here")
+    with namespaces(2) as names:
         yield names
-    finally:
-        for name in made:
-            ip("netns", "del", name)
 
 
 class Run:
@@ -164,20 +139,13 @@ def rows(tmp_path: Path, kind: str) -> list[dict[str, Any]]:
     return [row for row in map(json.loads, lines) if row["kind"] == kind]
 
 
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("0.0.0.0", 0)) as one:
-        return int(one.getsockname()[1])
-
-
 def test_two_hosts_register_exactly_n(hosts: list[str], backend: Backend, tmp_path: Path, ledger: ChildLedger) -> None:
     """Workers on two hosts, a third sent away: N tenants once each, on one clock, every row at home, nothing lost."""
     port = free_port()
     load = {
         "registrations": 60,
         "users": 6,
-        "workers": HOSTS,
+        "workers": 2,
         "listen": f"0.0.0.0:{port}",
         "flow": ["register", "login"],
     }

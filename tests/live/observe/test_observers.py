@@ -11,7 +11,7 @@ from harness.clock import Clock, monotonic_ns
 from harness.live.observe import Observers
 from harness.live.prepare import RunRequest, prepare
 from harness.live.stack import Address, PostgresAccess
-from harness.record.schema import Row
+from harness.record.schema import Row, Statistics
 from harness.record.writer import RowWriter
 
 NOWHERE = Address("127.0.0.1", 9)
@@ -53,16 +53,48 @@ class Swallower:
         """Nothing is held."""
 
 
-async def test_a_swallowed_cancellation_does_not_keep_an_observer_going(tmp_path: Path) -> None:
-    """`stop` returns though a source lost the cancellation: a run's end never hangs on a client library."""
+def observing(tmp_path: Path) -> Observers:
     plan = prepare(RunRequest(scenario="redis-kill")).plan("run", "embedded")
-    observers = Observers(
+    return Observers(
         plan,
         NobodyThere(),  # type: ignore[arg-type]
         writer=RowWriter(tmp_path / "observe.jsonl"),
         clock=Clock(monotonic_ns()),
         registrations_done=lambda: 0,
     )
+
+
+class Growing:
+    """Statistics by which each look finds one more connection that was opened and never closed."""
+
+    name = "statistics"
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    async def sample(self, at_ns: Callable[[], int], registrations_done: int) -> list[Row]:
+        self.looks += 1
+        return [Statistics(at_ns=at_ns(), registrations_done=0, created=self.looks, cached=0, closed=0)]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def test_the_leaks_that_are_shown_are_those_at_rest(tmp_path: Path) -> None:
+    """What the final read opens and evicts later is written down, but not told as a leak."""
+    observers = observing(tmp_path)
+    source = Growing()
+    observers._sources = [source]
+    await observers.final()
+    assert observers.latest.leaks == source.looks == 1
+    await observers._sample(source, 0)
+    assert observers.latest.leaks == 1 and source.looks == 2
+    await observers.stop()
+
+
+async def test_a_swallowed_cancellation_does_not_keep_an_observer_going(tmp_path: Path) -> None:
+    """`stop` returns though a source lost the cancellation: a run's end never hangs on a client library."""
+    observers = observing(tmp_path)
     source = Swallower()
     observers._sources = [source]
     await observers.start()
