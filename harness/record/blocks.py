@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 8 * 1024 * 1024
 LINE_END = b"}\n"
 NEWLINE = LINE_END[-1]
 

@@ -74,7 +74,7 @@ def _faults(verdict: Verdict) -> Ground:
     if unseen.value:
         text = f"{unseen.value:g} of {unseen.n or '?'} were not seen to take effect"
         return Ground(name="Faults took effect", ruling=Ruling.UNKNOWN, text=text)
-    text = f"all {unseen.n} were seen to" if unseen.n else "none was planned"
+    text = f"{unseen.n} planned, {unseen.n} seen" if unseen.n else "none was planned"
     return Ground(name="Faults took effect", ruling=Ruling.PASS, text=text)
 
 

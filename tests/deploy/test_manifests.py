@@ -143,22 +143,28 @@ def test_the_image_runs_the_worker_and_not_as_root() -> None:
     assert f"USER {job['spec']['template']['spec']['securityContext']['runAsUser']}" in lines
 
 
-def compose_config(**environment: str) -> subprocess.CompletedProcess[str]:
+def compose_config(file: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Docker Compose reads and checks the file; it needs no engine for that."""
-    command = [str(Path(sys.executable).with_name("docker-compose")), "-f", str(DEPLOY / "compose.yaml"), "config"]
+    command = [str(Path(sys.executable).with_name("docker-compose")), "-f", str(file), "config"]
     clean = {name: value for name, value in os.environ.items() if name != "MASTER"}
     return subprocess.run(command, capture_output=True, text=True, env={**clean, **environment})
 
 
 def test_docker_compose_reads_the_file() -> None:
     """Compose itself knows every field, and puts in where the master is."""
-    told = compose_config(MASTER="host:5557")
+    told = compose_config(DEPLOY / "compose.yaml", MASTER="host:5557")
     assert told.returncode == 0, told.stderr
     assert yaml.safe_load(told.stdout)["services"]["worker"]["command"] == ["--master", "host:5557"]
 
 
 def test_docker_compose_asks_for_the_master() -> None:
     """Without it nothing would start, and the message says which variable to set."""
-    told = compose_config()
+    told = compose_config(DEPLOY / "compose.yaml")
     assert told.returncode != 0
     assert "set MASTER to HOST:PORT" in told.stderr
+
+
+def test_docker_compose_reads_the_backends_file() -> None:
+    """The file that starts the reference backend by hand is one that Compose takes, too."""
+    told = compose_config(DEPLOY.parent / "images" / "compose.yaml")
+    assert told.returncode == 0, told.stderr

@@ -192,6 +192,26 @@ def test_the_gitlab_job_passes_on_target_and_seed_and_no_old_report(tmp_path: Pa
     assert "--target" not in json.loads((tmp_path / "told.json").read_text())
 
 
+def test_the_gitlab_job_installs_nothing_that_nobody_named(tmp_path: Path) -> None:
+    """Without a package it says what to set and ends, before pip asks a public index."""
+    env = os.environ | GITLAB["variables"] | {"HOME": str(tmp_path)}
+    script = "\n".join(GITLAB["before_script"])
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "HARNESS_PACKAGE is not set" in done.stdout
+
+
+def test_examples_name_files_that_are_here() -> None:
+    """What a template's head and the page about it tell to use exists in this repository."""
+    texts = [(ROOT / name).read_text() for name in ("action.yml", "fixtures/ci/gitlab.yml", "docs/ci.md")]
+    named = [path for text in texts for path in re.findall(r"(?:uses|local|file): (?:\./)?([\w/.-]*)(?=[\s`])", text)]
+    own = [path for path in named if not path.startswith((".harness", "actions/"))]
+    assert "fixtures/ci/gitlab.yml" in own
+    assert all((ROOT / path).exists() for path in own), own
+
+
 def gitlab(folder: Path, code: int, **variables: str) -> subprocess.CompletedProcess[str]:
     """GitLab joins the lines of `script` in a shell that ends at the first failure."""
     env = os.environ | GITLAB["variables"] | variables | stand_in(folder, code)

@@ -204,12 +204,13 @@ def test_the_keyboard_reaches_what_the_mouse_reaches(opened: Opened) -> None:
 
 
 def test_it_fits_on_a_phone(browser: Browser, run: Rendered, shots: Path | None) -> None:
-    """Nothing sticks out at the side; verdict and leaks are on the first screen."""
+    """Nothing sticks out at the side; verdict, leaks, registrations and trust are on the first screen."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     made = _open(context.new_page(), run.folder.path / "report.html")
     assert made.page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(made.page.locator("#verdict")).to_be_in_viewport()
-    expect(made.page.locator("#tile-leaks")).to_be_in_viewport()
+    for tile in ("leaks", "registrations", "trust"):
+        expect(made.page.locator(f"#tile-{tile} .big")).to_be_in_viewport()
     if shots:
         made.page.screenshot(path=shots / "phone.png", full_page=True)
     context.close()
@@ -221,7 +222,9 @@ def test_it_prints_light_without_what_paper_can_not_do(browser: Browser, run: Re
     made = _open(context.new_page(), run.folder.path / "report.html")
     made.page.emulate_media(media="print")
     assert made.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    expect(made.page.locator("nav")).to_be_hidden()
+    for screen_only in ("nav", "#theme", "#tenants"):
+        expect(made.page.locator(screen_only)).to_be_hidden()
+    expect(made.page.locator(".top .run")).to_be_visible()
     assert len(made.page.pdf(format="A4")) > 50_000
     context.close()
 
@@ -245,6 +248,10 @@ def test_the_index_is_readable_too(browser: Browser, run: Rendered) -> None:
     page = context.new_page()
     page.goto(path.as_uri())
     assert _axe(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    for row in page.locator("#runs tbody tr").all():
+        box = row.bounding_box()
+        assert box is not None and box["height"] < 120, "words are broken letter by letter"
     page.locator("#runs a").first.click()
     expect(page.locator("#verdict")).to_be_visible()
     context.close()
