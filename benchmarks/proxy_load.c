@@ -2,8 +2,10 @@
  *
  *   proxy_load serve                                  echoes; prints its port
  *   proxy_load rtt PORT CONNECTIONS SECONDS BYTES     one message in flight a connection; prints
- *                                                     round trips, median and p99 in us
- *   proxy_load bulk PORT CONNECTIONS SECONDS          sends and receives all it can; prints bytes received
+ *                                                     round trips, then median and p99 in us of those after
+ *                                                     WARM_UP_NS, for dialling is none of it
+ *   proxy_load bulk PORT CONNECTIONS SECONDS BYTES    keeps so many bytes in flight a connection, 0: all that the
+ *                                                     kernel's buffers take; prints bytes received
  *   proxy_load churn PORT SECONDS                     connects, one round trip of a byte, closes; prints how often
  *   proxy_load hold PORT CONNECTIONS                  opens them, prints "held", keeps them until stdin ends
  */
@@ -11,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER = 128 * 1024, EVENTS = 256, SAMPLES = 8 * 1000 * 1000, DESCRIPTORS = 65536 };
+enum { BUFFER = 128 * 1024, WARM_UP_NS = 200 * 1000 * 1000, EVENTS = 256, SAMPLES = 8 * 1000 * 1000, DESCRIPTORS = 65536 };
 
 static char buffer[BUFFER];
 static char *pending[DESCRIPTORS];
@@ -118,7 +121,7 @@ static void rtt(int port, int connections, double seconds, int bytes) {
     int *left = calloc(DESCRIPTORS, sizeof *left);
     uint32_t *samples = malloc(SAMPLES * sizeof *samples);
     int ep = epoll_create1(0);
-    long count = 0;
+    long count = 0, trips = 0;
     for (int i = 0; i < connections; i++) {
         int fd = dial(port);
         watch(ep, fd, EPOLL_CTL_ADD, EPOLLIN);
@@ -126,7 +129,7 @@ static void rtt(int port, int connections, double seconds, int bytes) {
         sent[fd] = now_ns();
         if (write(fd, buffer, bytes) != bytes) fail("write");
     }
-    int64_t end = now_ns() + (int64_t)(seconds * 1e9);
+    int64_t start = now_ns() + WARM_UP_NS, end = start + (int64_t)(seconds * 1e9);
     while (now_ns() < end) {
         int n = epoll_wait(ep, got, EVENTS, 1000);
         for (int i = 0; i < n; i++) {
@@ -135,7 +138,8 @@ static void rtt(int port, int connections, double seconds, int bytes) {
             if (size <= 0) fail("read");
             if ((left[fd] -= size)) continue;
             int64_t now = now_ns();
-            if (count < SAMPLES) samples[count++] = (now - sent[fd]) / 10;
+            trips++;
+            if (now >= start && count < SAMPLES) samples[count++] = (now - sent[fd]) / 10;
             left[fd] = bytes;
             sent[fd] = now;
             if (write(fd, buffer, bytes) != bytes) fail("write");
@@ -143,24 +147,27 @@ static void rtt(int port, int connections, double seconds, int bytes) {
     }
     if (!count) { fprintf(stderr, "no round trip\n"); exit(1); }
     qsort(samples, count, sizeof *samples, by_size);
-    printf("%ld %.2f %.2f\n", count, samples[count / 2] / 100.0, samples[(count * 99 + 99) / 100 - 1] / 100.0);
+    printf("%ld %.2f %.2f\n", trips, samples[count / 2] / 100.0, samples[(count * 99 + 99) / 100 - 1] / 100.0);
 }
 
-static void bulk(int port, int connections, double seconds) {
+static void bulk(int port, int connections, double seconds, long most) {
     struct epoll_event got[EVENTS];
+    long *flying = calloc(DESCRIPTORS, sizeof *flying);
     int ep = epoll_create1(0);
     long long received = 0;
-    for (int i = 0; i < connections; i++) watch(ep, dial(port), EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
+    if (!most) most = LONG_MAX;
+    for (int i = 0; i < connections; i++) watch(ep, dial(port), EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLET);
     int64_t end = now_ns() + (int64_t)(seconds * 1e9);
     while (now_ns() < end) {
         int n = epoll_wait(ep, got, EVENTS, 1000);
         for (int i = 0; i < n; i++) {
-            if (got[i].events & EPOLLOUT && write(got[i].data.fd, buffer, BUFFER) < 0 && errno != EAGAIN) fail("write");
-            if (got[i].events & EPOLLIN) {
-                ssize_t size = read(got[i].data.fd, buffer, BUFFER);
-                if (size <= 0) fail("read");
-                received += size;
-            }
+            int fd = got[i].data.fd;
+            ssize_t size;
+            while ((size = read(fd, buffer, BUFFER)) > 0) { received += size; flying[fd] -= size; }
+            if (!size || errno != EAGAIN) fail("read");
+            for (long left; (left = most - flying[fd]) > 0; flying[fd] += size)
+                if ((size = write(fd, buffer, left < BUFFER ? left : BUFFER)) < 0) break;
+            if (size < 0 && errno != EAGAIN) fail("write");
         }
     }
     printf("%lld\n", received);
@@ -189,7 +196,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     if (argc == 2 && !strcmp(argv[1], "serve")) serve();
     else if (argc == 6 && !strcmp(argv[1], "rtt")) rtt(atoi(argv[2]), atoi(argv[3]), atof(argv[4]), atoi(argv[5]));
-    else if (argc == 5 && !strcmp(argv[1], "bulk")) bulk(atoi(argv[2]), atoi(argv[3]), atof(argv[4]));
+    else if (argc == 6 && !strcmp(argv[1], "bulk")) bulk(atoi(argv[2]), atoi(argv[3]), atof(argv[4]), atol(argv[5]));
     else if (argc == 4 && !strcmp(argv[1], "churn")) churn(atoi(argv[2]), atof(argv[3]));
     else if (argc == 4 && !strcmp(argv[1], "hold")) hold(atoi(argv[2]), atoi(argv[3]));
     else return 2;

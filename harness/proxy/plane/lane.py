@@ -150,29 +150,40 @@ class Lane:
         self.regulate()
 
     def _read_bulk(self) -> None:
-        """Move what is there through a pipe, never touching it."""
+        """Move what is there through a pipe, never touching it; written out in full as well."""
         connection = self.connection
-        pipe = connection.pipes.take() if connection.pipes is not None else None
-        if pipe is None:
+        pipes = connection.pipes
+        pipe = pipes.take() if pipes is not None else None
+        if pipes is None or pipe is None:
             self.source.read = self._read_straight
             self._read_straight()
             return
         try:
             size = pipe.fill(self.source.descriptor)
         except OSError:
-            pipe.give_back()
+            pipes.take_back(pipe)
             connection.broken(self.source)
             return
         if size <= 0:
-            pipe.give_back()
+            pipes.take_back(pipe)
             if size == 0:
                 self._source_ended()
             return
         self._note(size)
         if size < BULK_BYTES // 2:
             self.source.read = self._read_straight
-        if not self.outlet.keep_pipe(pipe):
+        outlet = self.outlet
+        try:
+            outlet.sent += pipe.empty(outlet.target.descriptor)
+        except OSError:
+            pipe.discard()
+            connection.broken(outlet.target)
+            return
+        if pipe.size:
+            outlet.keep_pipe(pipe)
             self.source.want(IN, False)
+        else:
+            pipes.take_back(pipe)
 
     def _note(self, size: int) -> None:
         self.last_ns = self.connection.reactor.now_ns

@@ -54,13 +54,10 @@ class Outlet:
         self._kept = bytearray(data)
         self.target.want(OUT, True)
 
-    def keep_pipe(self, pipe: FullPipe) -> bool:
-        """Send a pipe's content; whether all of it went and the pipe is given back."""
+    def keep_pipe(self, pipe: FullPipe) -> None:
+        """A pipe of which the target did not take all; nothing else must be waiting yet."""
         self._pipe = pipe
-        if self._empty_pipe(pipe):
-            return True
         self.target.want(OUT, True)
-        return False
 
     def flush(self) -> bool:
         """The target takes more: send what waits, then the end; whether nothing waits any more."""

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 
 PIPE_BYTES = 1024 * 1024
+FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE if hasattr(os, "splice") else 0
 PIPES_MOST = 64
 """How many lanes may hold data in a pipe at once; further ones keep theirs in memory, of which less is allowed."""
 
@@ -26,7 +27,7 @@ class FullPipe:
     def fill(self, source: int) -> int:
         """Take in what the socket has; 0 at its end, -1 where there is nothing now."""
         try:
-            self.size = os.splice(source, self._writer, PIPE_BYTES, flags=os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE)
+            self.size = os.splice(source, self._writer, PIPE_BYTES, None, None, FLAGS)
         except BlockingIOError:
             return -1
         return self.size
@@ -34,7 +35,7 @@ class FullPipe:
     def empty(self, target: int) -> int:
         """Send on what the socket takes."""
         try:
-            moved = os.splice(self._reader, target, self.size, flags=os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE)
+            moved = os.splice(self._reader, target, self.size, None, None, FLAGS)
         except BlockingIOError:
             return 0
         self.size -= moved
