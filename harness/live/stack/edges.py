@@ -6,21 +6,29 @@ import asyncio
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import httpx
+import toxiproxy.api
 from toxiproxy import Toxiproxy
 from toxiproxy.api import APIConsumer
 from toxiproxy.proxy import Proxy as ClientProxy
 
+from harness.clock import NS_PER_S, monotonic_ns
 from harness.live.stack.model import Address, Edge
+
+if TYPE_CHECKING:
+    from requests import Response
 
 Stream = Literal["upstream", "downstream"]
 DEADLINE_S = 5.0
+BUSY_PAUSE_S = 0.1
 EXTENSIONS_HEADER = "Fault-Proxy-Extensions"
 """Where the built-in proxy tells, with its version, what it has beyond the contract."""
 T = TypeVar("T")
@@ -80,8 +88,23 @@ class _Asked:
         return getattr(_server.get(), self._name)
 
 
+class _Busy(Exception):
+    """The proxy gave the call up before it had begun: 503, which the client would take for an answer."""
+
+
+_validated = toxiproxy.api.validate_response
+
+
+def _told_when_busy(response: Response) -> Response:
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        raise _Busy(response.text.strip())
+    checked: Response = _validated(response)
+    return checked
+
+
 APIConsumer.host = _Asked("host")
 APIConsumer.port = _Asked("port")
+toxiproxy.api.validate_response = _told_when_busy
 
 
 class Edges:
@@ -195,6 +218,7 @@ class Edges:
     async def _call(self, what: str, ask: Callable[[], T]) -> T:
         """Run a call of the client, which knows no deadline, in a thread of its own that may be left behind."""
         loop = asyncio.get_running_loop()
+        give_up_ns = monotonic_ns() + int(self._deadline_s * NS_PER_S)
         answer: asyncio.Future[T] = loop.create_future()
 
         def settle(set_it: Callable[..., None], value: object) -> None:
@@ -204,7 +228,7 @@ class Edges:
         def run() -> None:
             _server.set(self.control)
             try:
-                result = ask()
+                result = _insistently(ask, give_up_ns)
             except Exception as error:  # noqa: BLE001 - whatever the client raises is told by `_call`
                 _unless_closed(loop, settle, answer.set_exception, error)
             else:
@@ -231,6 +255,17 @@ class Edges:
         if answer.is_error:
             raise EdgeTrouble(f"{method} {path}: {answer.status_code} {answer.text.strip()}")
         return answer
+
+
+def _insistently(ask: Callable[[], T], give_up_ns: int) -> T:
+    """The call again and again while the proxy is too busy to begin it, until its time is up."""
+    while True:
+        try:
+            return ask()
+        except _Busy:
+            if monotonic_ns() > give_up_ns:
+                raise
+            time.sleep(BUSY_PAUSE_S)
 
 
 def _unless_closed(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
