@@ -12,7 +12,8 @@ from tenant_backend.parts import PART_NAMES, Parts, choose
 PAGE = Path(__file__).parents[2] / "docs" / "defects.md"
 FINDINGS = {
     "leaks", "ledger_mismatch", "unaccounted_connections", "connection_growth_per_registration",
-    "cache_over_limit", "redis_clients_growth", "descriptor_growth", "memory_growth", "crashes", "registrations_failed",
+    "cache_over_limit", "redis_clients_growth", "descriptor_growth", "thread_growth", "memory_growth", "crashes",
+    "registrations_failed",
     "lost", "orphans", "ghosts", "duplicates", "corrupted", "own_data_wrong", "isolation_breaches", "token_breaches",
     "redis_reconnects", "redis_backoff", "redis_announcements", "log_spam", "redis_fallback", "service_during_fault",
     "time_to_recover", "stale_pool", "health_wrong", "event_loop_blocked", "error_details", "api_contract",

@@ -51,6 +51,8 @@ BROKEN_BY: Mapping[str, Promise] = {
     "migration_not_awaited": registration.acknowledged_is_migrated,
     "unlimited_work": registration.work_is_bounded,
     "memory_growth": registration.memory_does_not_grow_with_registrations,
+    "threads_per_tenant": registration.threads_do_not_grow_with_registrations,
+    "file_per_tenant": registration.files_do_not_grow_with_registrations,
     "branch_not_awaited": registration.acknowledged_is_written,
     "jwt_algorithm_none": service.unsigned_tokens_are_refused,
     "expired_token_accepted": service.expired_tokens_are_refused,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import asyncpg
 
 from tests.backend.world import Tenant, World, registration
 
 TRIES = 5
+MORE_TENANTS = 5
 KEPT_BYTES_MAX = 150 * 1024
 
 
@@ -116,6 +121,38 @@ async def memory_does_not_grow_with_registrations(world: World, defects: str) ->
         finally:
             tracemalloc.stop()
         return f"each registration keeps {kept} bytes" if kept > KEPT_BYTES_MAX else ""
+
+
+async def threads_do_not_grow_with_registrations(world: World, defects: str) -> str:
+    """A tenant has no thread of its own."""
+    more = await _more_after(world, defects, threading.active_count)
+    return f"{more} threads more after {MORE_TENANTS} registrations" if more else ""
+
+
+async def files_do_not_grow_with_registrations(world: World, defects: str) -> str:
+    """A tenant has no open file of its own, beside the connections of its client."""
+    more = await _more_after(world, defects, _open_files)
+    return f"{more} open files more after {MORE_TENANTS} registrations" if more else ""
+
+
+def _open_files() -> int:
+    """Descriptors that lead to a file and to no socket or pipe; one that is deleted counts too."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one that lists them
+            links.append(str(descriptor.readlink()))
+    return sum(link.startswith("/") for link in links)
+
+
+async def _more_after(world: World, defects: str, level: Callable[[], int]) -> int:
+    """By how much the level rose over registrations, after the first had filled the pools of threads."""
+    async with world.served(cache_limit=1, defects=defects) as (api, _):
+        for _ in range(MORE_TENANTS):
+            await api.tenant()
+        before = level()
+        for _ in range(MORE_TENANTS):
+            await api.tenant()
+        return level() - before
 
 
 async def acknowledged_is_written(world: World, defects: str) -> str:
