@@ -1,34 +1,26 @@
-"""Drives the fault proxy, built-in or real, through toxiproxy-python: the one module that knows that client."""
+"""Drives the fault proxy, built-in or real, through toxiproxy-python (see `toxiproxy_client`, which adapts it)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
-import time
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import httpx
-import toxiproxy.api
 from toxiproxy import Toxiproxy
-from toxiproxy.api import APIConsumer
 from toxiproxy.proxy import Proxy as ClientProxy
 
 from harness.clock import NS_PER_S, monotonic_ns
 from harness.live.stack.model import Address, Edge
-
-if TYPE_CHECKING:
-    from requests import Response
+from harness.live.stack.toxiproxy_client import bypass_http_proxies, insistently, talk_to
 
 Stream = Literal["upstream", "downstream"]
 DEADLINE_S = 5.0
-BUSY_PAUSE_S = 0.1
 EXTENSIONS_HEADER = "Fault-Proxy-Extensions"
 """Where the built-in proxy tells, with its version, what it has beyond the contract."""
 T = TypeVar("T")
@@ -75,38 +67,6 @@ class OpenConnection:
     client_name: str | None = None
 
 
-_server: ContextVar[Address] = ContextVar("toxiproxy server")
-
-
-class _Asked:
-    """The client keeps its server in a class attribute, one for the process; this makes it one for each call."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: object, owner: type) -> object:
-        return getattr(_server.get(), self._name)
-
-
-class _Busy(Exception):
-    """The proxy gave the call up before it had begun: 503, which the client would take for an answer."""
-
-
-_validated = toxiproxy.api.validate_response
-
-
-def _told_when_busy(response: Response) -> Response:
-    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        raise _Busy(response.text.strip())
-    checked: Response = _validated(response)
-    return checked
-
-
-APIConsumer.host = _Asked("host")
-APIConsumer.port = _Asked("port")
-toxiproxy.api.validate_response = _told_when_busy
-
-
 class Edges:
     """The proxies in front of the edges, by edge. Every call has a deadline and is checked by reading back.
 
@@ -116,7 +76,7 @@ class Edges:
     def __init__(self, control: Address, *, deadline_s: float = DEADLINE_S) -> None:
         self.control = control
         self._deadline_s = deadline_s
-        _bypass_http_proxies(control.host)
+        bypass_http_proxies(control.host)
 
     async def version(self) -> str:
         """What the server calls itself, a semantic version or `git`."""
@@ -226,9 +186,9 @@ class Edges:
                 set_it(value)
 
         def run() -> None:
-            _server.set(self.control)
+            talk_to(self.control)
             try:
-                result = _insistently(ask, give_up_ns)
+                result = insistently(ask, give_up_ns)
             except Exception as error:  # noqa: BLE001 - whatever the client raises is told by `_call`
                 _unless_closed(loop, settle, answer.set_exception, error)
             else:
@@ -255,17 +215,6 @@ class Edges:
         if answer.is_error:
             raise EdgeTrouble(f"{method} {path}: {answer.status_code} {answer.text.strip()}")
         return answer
-
-
-def _insistently(ask: Callable[[], T], give_up_ns: int) -> T:
-    """The call again and again while the proxy is too busy to begin it, until its time is up."""
-    while True:
-        try:
-            return ask()
-        except _Busy:
-            if monotonic_ns() > give_up_ns:
-                raise
-            time.sleep(BUSY_PAUSE_S)
 
 
 def _unless_closed(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
@@ -314,11 +263,3 @@ def _holds(state: EdgeState, wanted: Toxic) -> bool:
         and all(toxic.attributes.get(key) == value for key, value in wanted.attributes.items())
         for toxic in state.toxics
     )
-
-
-def _bypass_http_proxies(host: str) -> None:
-    """The client honours `HTTP_PROXY`, which must never get between us and loopback."""
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = [known for known in os.environ.get(name, "").split(",") if known]
-        if host not in hosts:
-            os.environ[name] = ",".join([*hosts, host])
