@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SCENARIO ?= redis-kill
 N ?=
 ARGS ?=
+# Most of a test's time is waiting. What shares a Docker engine, a browser or a stack stays in one process.
+IN_TWO := --numprocesses 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup stress chaos prove test check bench sample lock clean
@@ -26,14 +28,14 @@ prove: $(VENV)/.runtime ## show that every planted defect is detected and the he
 	@$(BIN)/harness prove $(ARGS)
 
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(IN_TWO) $(ARGS)
 
 check: $(VENV)/.dev ## ruff, mypy, import-linter, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_TWO)
 
 bench: $(VENV)/.dev ## measure; prints a table and writes reports/bench.json
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -3,8 +3,9 @@
 A pool that fills, a thread pool that warms up or a cache that reaches its limit grow too, and then stop. So growth is
 only called that when all of this holds: the slope's interval lies above zero, the level rises from each quarter of the
 registrations to the next, none of these rises is less than a quarter of their mean, and all of them together are more
-than `slack`. Else the value is 0, and the interval tells what was seen. What there is before the first registration
-does not count: pools are empty then, and fill with the first work, whatever comes later. Only the longest stretch
+than `slack`. Else the value is 0, and the interval tells what was seen; where it rose by more than `slack` and some
+quarter was not sampled, nobody can tell a leak from a pool that filled, and it is unknown. What there is before the
+first registration does not count: pools are empty then, and fill with the first work, whatever comes later. Only the longest stretch
 without a fault on the service in question is looked at, since a restart resets everything.
 """
 
@@ -39,7 +40,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """Units per registration. `shown` says whether all criteria of growth hold."""
+    """Units per registration. `shown` says whether all criteria of growth hold, `is_open` that they can't be tried for
+    lack of samples."""
 
     slope: float
     low: float
@@ -48,6 +50,7 @@ class Growth:
     last: float
     registrations: int
     shown: bool
+    is_open: bool
 
 
 def growth(series: Series, *, slack: float) -> Growth | None:
@@ -58,7 +61,9 @@ def growth(series: Series, *, slack: float) -> Growth | None:
     slope, low, high = _slope(x, y)
     levels = _quarters(x, y)
     rises = np.diff(levels)
-    is_steady = len(rises) == QUARTERS - 1 and bool((rises > STEADY_SHARE * rises.mean()).all())
+    rose = low > 0 and float(rises.sum()) > slack
+    is_sampled = len(levels) == QUARTERS
+    is_steady = bool((rises > STEADY_SHARE * rises.mean()).all()) if len(rises) else False
     return Growth(
         slope=slope,
         low=low,
@@ -66,7 +71,8 @@ def growth(series: Series, *, slack: float) -> Growth | None:
         first=float(y[0]),
         last=float(y[-1]),
         registrations=int(x[-1] - x[0]),
-        shown=low > 0 and is_steady and float(rises.sum()) > slack,
+        shown=rose and is_sampled and is_steady,
+        is_open=rose and not is_sampled,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.clock import NS_PER_S
-from harness.judge.growth import REGISTRATIONS_MIN, Series, Values, growth, longest_stretch
+from harness.judge.growth import REGISTRATIONS_MIN, Growth, Series, Values, growth, longest_stretch
 from harness.judge.model import Evidence, Finding, Section
 from harness.judge.registrations import registering
 from harness.judge.server import rest_ns
@@ -156,7 +156,7 @@ def _finding(record: Record, level: Level, done: Callable[[Values], Values]) -> 
     return Finding(
         name=level.name,
         title=level.title,
-        value=None if found is None else found.slope if found.shown else 0.0,
+        value=None if found is None or found.is_open else found.slope if found.shown else 0.0,
         unit=level.unit,
         n=len(series.levels),
         expected="0",
@@ -165,9 +165,15 @@ def _finding(record: Record, level: Level, done: Callable[[Values], Values]) -> 
         evidence_total=1 if told else 0,
         low=found.low if found else None,
         high=found.high if found else None,
-        missing=[] if level.looked else ["it was never sampled"],
+        missing=_lacks(level, found),
         not_applicable="" if found or not level.looked else few,
     )
+
+
+def _lacks(level: Level, found: Growth | None) -> list[str]:
+    if not level.looked:
+        return ["it was never sampled"]
+    return ["it rose, and too few samples tell a leak from what fills once"] if found and found.is_open else []
 
 
 def _series(samples: list[tuple[int, float]], done: Callable[[Values], Values]) -> Series:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.gate import Ruling
 from harness.judge.growth import Series, growth
-from harness.record.schema import Process, Redis, RedisClient, Server
+from harness.record.schema import Process, Redis, RedisClient, Server, ServerConnection
 from tests.judge.story import broken, connection, healthy, ns
 
 
@@ -66,19 +66,30 @@ def test_the_interval_holds_the_true_slope_of_a_leak(slope: float, noise: list[f
     assert found.low - 0.05 <= slope <= found.high + 0.05
 
 
+def test_too_few_samples_of_what_rose_are_no_evidence_that_it_stops() -> None:
+    """Three looks at thirty quick registrations: a leak, or a pool that filled? Never a pass."""
+    few = Series(np.array([8.0, 19.0, 30.0]), np.array([12.0, 23.0, 34.0]))
+    found = growth(few, slack=10)
+    assert found is not None
+    assert found.is_open and not found.shown
+    still = growth(Series(few.registrations, np.array([12.0, 13.0, 12.0])), slack=10)
+    assert still is not None
+    assert not still.is_open
+    story = healthy(20)
+    story.change(Server, lambda row: replace(row, connections=[*row.connections, *_grown(row)]))
+    story.drop(Server, where=lambda row: ns(2) < row.at_ns < ns(12) and row.at_ns % ns(4) >= ns(0.25))
+    assert story.ruling("connection_growth_per_registration") is Ruling.UNKNOWN
+
+
+def _grown(row: Server) -> list[ServerConnection]:
+    """One for each tenant's own, beside them."""
+    return [connection(7000 + k, "shop", 3, 3) for k in range(sum(c.pid > 1000 for c in row.connections))]
+
+
 def test_connections_beside_the_tenants_that_grow_are_told() -> None:
     """One to the control database is left open by each registration."""
     story = healthy(20)
-    story.change(
-        Server,
-        lambda row: replace(
-            row,
-            connections=[
-                *row.connections,
-                *(connection(7000 + k, "shop", 3, 3) for k in range(sum(c.pid > 1000 for c in row.connections))),
-            ],
-        ),
-    )
+    story.change(Server, lambda row: replace(row, connections=[*row.connections, *_grown(row)]))
     found = story.finding("connection_growth_per_registration")
     assert found.value == pytest.approx(1, abs=0.1)
     assert found.low is not None and found.low > 0.8

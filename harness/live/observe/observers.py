@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.clock import NS_PER_S, Clock
+from harness.live.load.arrival import arrivals
 from harness.live.observe.health import HealthSource
 from harness.live.observe.postgres import PostgresSource
 from harness.live.observe.process import ProcessSource
@@ -21,6 +22,7 @@ from harness.record.writer import RowWriter
 
 SAMPLE_TIMEOUT_S = 3.0
 POLL_S = 0.01
+LOOKS_ON_THE_WAY = 12
 
 
 class Source(Protocol):
@@ -55,6 +57,7 @@ class Observers:
         self._every = plan.scenario.health.every_registrations
         self._health_period_ns = round((plan.scenario.health.every_s or 0) * NS_PER_S)
         self._checked = 0
+        self._planned = arrivals(plan.scenario.load)
         self._health = HealthSource(plan, stack)
         self._pulses = pulses(plan, stack)
         self._statistics = StatisticsSource(plan, stack)
@@ -74,6 +77,7 @@ class Observers:
         """Begin to sample; the sources go at their own pace, so that a slow one does not hold up the others."""
         self._tasks = [asyncio.create_task(self._sampling(source)) for source in self._sources]
         self._tasks.append(asyncio.create_task(self._checking()))
+        self._tasks.append(asyncio.create_task(self._looking_on_the_way()))
         self._tasks += [asyncio.create_task(self._pulsing(pulse)) for pulse in self._pulses]
 
     async def broken(self) -> None:
@@ -124,6 +128,17 @@ class Observers:
             if self._health_period_ns and self._clock.now_ns() >= due_ns:
                 due_ns = self._clock.now_ns() + self._health_period_ns
                 await self._check("periodic", self._done())
+            await asyncio.sleep(POLL_S)
+
+    async def _looking_on_the_way(self) -> None:
+        """Of every source a sample at each of so many equal shares of the registrations, however quick they are: what
+        grows with them can't be told from less."""
+        planned = self._planned or 0
+        due = [planned * share / LOOKS_ON_THE_WAY for share in range(1, LOOKS_ON_THE_WAY)] if planned else []
+        while not self._stopping:
+            if due and self._done() >= due[0]:
+                due = [share for share in due if share > self._done()]
+                await asyncio.gather(*(self._sample(source, self._done()) for source in self._sources))
             await asyncio.sleep(POLL_S)
 
     async def _pulsing(self, pulse: PulseSource) -> None:

@@ -53,14 +53,14 @@ class Swallower:
         """Nothing is held."""
 
 
-def observing(tmp_path: Path) -> Observers:
+def observing(tmp_path: Path, done: Callable[[], int] = lambda: 0) -> Observers:
     plan = prepare(RunRequest(scenario="redis-kill")).plan("run", "embedded")
     return Observers(
         plan,
         NobodyThere(),  # type: ignore[arg-type]
         writer=RowWriter(tmp_path / "observe.jsonl"),
         clock=Clock(monotonic_ns()),
-        registrations_done=lambda: 0,
+        registrations_done=done,
     )
 
 
@@ -90,6 +90,21 @@ async def test_the_leaks_that_are_shown_are_those_at_rest(tmp_path: Path) -> Non
     await observers._sample(source, 0)
     assert observers.latest.leaks == 1 and source.looks == 2
     await observers.stop()
+
+
+async def test_quick_registrations_are_looked_at_all_along(tmp_path: Path) -> None:
+    """Twenty of them in a fifth of a second, within one period of sampling: growth needs looks at many numbers."""
+    counted = [0]
+    observers = observing(tmp_path, lambda: counted[0])
+    source = Growing()
+    observers._sources = [source]
+    observers._every = None
+    await observers.start()
+    for number in range(1, 21):
+        counted[0] = number
+        await asyncio.sleep(0.02)
+    await observers.stop()
+    assert source.looks >= 8
 
 
 async def test_a_swallowed_cancellation_does_not_keep_an_observer_going(tmp_path: Path) -> None:
