@@ -5,8 +5,8 @@ only called that when all of this holds: the slope's interval lies above zero, t
 registrations to the next, none of these rises is less than a quarter of their mean, and all of them together are more
 than `slack`. Else the value is 0, and the interval tells what was seen; where it rose by more than `slack` and some
 quarter was not sampled, nobody can tell a leak from a pool that filled, and it is unknown. What there is before the
-first registration does not count: pools are empty then, and fill with the first work, whatever comes later. Only the longest stretch
-without a fault on the service in question is looked at, since a restart resets everything.
+first registration does not count: pools are empty then, and fill with the first work, whatever comes later. Only the
+longest stretch without a fault on the service in question is looked at, since a restart resets everything.
 """
 
 from __future__ import annotations
