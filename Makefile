@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SCENARIO ?= redis-kill
 N ?=
 ARGS ?=
-# Most of a test's time is waiting. What shares a Docker engine, a browser or a stack stays in one process.
-IN_TWO := --numprocesses 2 --dist loadgroup
+# Most of a test's time is waiting. Which stay in one process, tests/conftest.py says.
+IN_TWO := --numprocesses 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup stress chaos prove test check bench sample lock clean
