@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from harness.judge.windows import phase_began, rest_ended
+from harness.judge.windows import phase_began, rest_ended, windows
 from harness.record.reader import Record
 from harness.record.schema import Process, Statistics
 
@@ -39,7 +39,9 @@ def potential_leaks(row: Statistics) -> int | None:
 
 
 def restarted_between(record: Record, begin_ns: int, end_ns: int) -> bool:
-    """Whether another process may have taken the backend's place between two moments, as far as the samples tell."""
-    rows = [row for row in record.rows(Process) if row.process == "backend" and row.alive]
-    changes = [(first.at_ns, then.at_ns) for first, then in pairwise(rows) if first.pid != then.pid]
-    return any(first_ns <= end_ns and begin_ns <= then_ns for first_ns, then_ns in changes)
+    """Whether another process may have taken the backend's place between two moments: the samples show another pid, or
+    that it was dead in between (a container tells no pid while it starts), or a fault was on it."""
+    rows = [(row.at_ns, row.pid, row.alive) for row in record.rows(Process) if row.process == "backend"]
+    changes = [(first[0], then[0]) for first, then in pairwise(rows) if first[1:] != then[1:]]
+    broken = [window.span for window in windows(record, "backend")]
+    return any(first_ns <= end_ns and begin_ns <= then_ns for first_ns, then_ns in [*changes, *broken])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.gate import Ruling
-from harness.record.schema import Server, Statistics
-from tests.judge.story import Story, connection, database, healthy, held, label, ns
+from harness.record.schema import Process, Server, Statistics
+from tests.judge.story import Story, broken, connection, database, healthy, held, label, ns
 
 
 def claiming(story: Story, **claims: int | None) -> Story:
@@ -66,8 +66,17 @@ def test_figures_that_contradict_the_list_are_told() -> None:
 
 def test_counts_that_fall_are_told_unless_another_process_took_over() -> None:
     """A counter of events that falls in a living process is wrong."""
-    story = healthy().change(Statistics, lambda row: replace(row, closed=1, created=13) if row.at_ns == ns(8) else None)
-    assert story.finding("ledger_mismatch").value == 2
+
+    def fallen() -> Story:
+        return healthy().change(
+            Statistics, lambda row: replace(row, closed=1, created=13) if row.at_ns == ns(8) else None
+        )
+
+    assert fallen().finding("ledger_mismatch").value == 2
+    # A container tells no pid while it starts: that it was dead in between is enough, and so is a fault on it.
+    gone = fallen().change(Process, lambda row: replace(row, pid=0, alive=row.at_ns != ns(8.25)))
+    assert gone.finding("ledger_mismatch").value == 0
+    assert broken(fallen(), "backend.kill", 8.1, 8.2).finding("ledger_mismatch").value == 0
 
 
 def test_a_cache_over_its_limit_is_told_by_its_worst_moment() -> None:
