@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
 from typing import Literal, TypeVar
 
@@ -15,12 +16,12 @@ import httpx
 from toxiproxy import Toxiproxy
 from toxiproxy.proxy import Proxy as ClientProxy
 
-from harness.clock import NS_PER_S, monotonic_ns
 from harness.live.stack.model import Address, Edge
-from harness.live.stack.toxiproxy_client import bypass_http_proxies, insistently, talk_to
+from harness.live.stack.toxiproxy_client import Busy, bypass_http_proxies, talk_to
 
 Stream = Literal["upstream", "downstream"]
 DEADLINE_S = 5.0
+BUSY_PAUSE_S = 0.1
 EXTENSIONS_HEADER = "Fault-Proxy-Extensions"
 """Where the built-in proxy tells, with its version, what it has beyond the contract."""
 T = TypeVar("T")
@@ -176,9 +177,34 @@ class Edges:
         return state
 
     async def _call(self, what: str, ask: Callable[[], T]) -> T:
-        """Run a call of the client, which knows no deadline, in a thread of its own that may be left behind."""
+        """A call of the client."""
+        return await self._insistently(what, lambda: self._in_thread(what, ask))
+
+    async def _http(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """For what the client has no verb for."""
+        return await self._insistently(f"{method} {path}", lambda: self._request(method, path, body))
+
+    async def _insistently(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The call, again and again while the proxy is too busy to begin it, until the time of all of them is up."""
+        said = ""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                while True:
+                    try:
+                        return await attempt()
+                    except Busy as busy:
+                        said = f", but {busy}"
+                    await asyncio.sleep(BUSY_PAUSE_S)
+        except TimeoutError as error:
+            raise EdgeTrouble(f"{what}: no answer from {self.control} within {self._deadline_s:g} s{said}") from error
+        except EdgeTrouble:
+            raise
+        except Exception as error:
+            raise EdgeTrouble(f"{what}: {type(error).__name__}: {error}") from error
+
+    async def _in_thread(self, what: str, ask: Callable[[], T]) -> T:
+        """The client knows no deadline: it runs in a thread of its own that may be left behind."""
         loop = asyncio.get_running_loop()
-        give_up_ns = monotonic_ns() + int(self._deadline_s * NS_PER_S)
         answer: asyncio.Future[T] = loop.create_future()
 
         def settle(set_it: Callable[..., None], value: object) -> None:
@@ -188,30 +214,20 @@ class Edges:
         def run() -> None:
             talk_to(self.control)
             try:
-                result = insistently(ask, give_up_ns)
-            except Exception as error:  # noqa: BLE001 - whatever the client raises is told by `_call`
+                result = ask()
+            except Exception as error:  # noqa: BLE001 - whatever the client raises is told by `_insistently`
                 _unless_closed(loop, settle, answer.set_exception, error)
             else:
                 _unless_closed(loop, settle, answer.set_result, result)
 
         threading.Thread(target=copy_context().run, args=(run,), daemon=True, name=f"toxiproxy {what}").start()
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await answer
-        except TimeoutError as error:
-            raise EdgeTrouble(f"{what}: no answer from {self.control} within {self._deadline_s:g} s") from error
-        except EdgeTrouble:
-            raise
-        except Exception as error:
-            raise EdgeTrouble(f"{what}: {type(error).__name__}: {error}") from error
+        return await answer
 
-    async def _http(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """For what the client has no verb for."""
+    async def _request(self, method: str, path: str, body: object) -> httpx.Response:
         async with httpx.AsyncClient(timeout=self._deadline_s, trust_env=False) as client:
-            try:
-                answer = await client.request(method, f"http://{self.control}{path}", json=body)
-            except httpx.HTTPError as error:
-                raise EdgeTrouble(f"{method} {path}: {type(error).__name__}: {error}") from error
+            answer = await client.request(method, f"http://{self.control}{path}", json=body)
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise Busy(answer.text.strip())
         if answer.is_error:
             raise EdgeTrouble(f"{method} {path}: {answer.status_code} {answer.text.strip()}")
         return answer

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from contextvars import ContextVar
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import toxiproxy.api
 from toxiproxy.api import APIConsumer
 
-from harness.clock import monotonic_ns
 from harness.live.stack.model import Address
 
 if TYPE_CHECKING:
     from requests import Response
 
-BUSY_PAUSE_S = 0.1
-T = TypeVar("T")
+
+class Busy(Exception):
+    """The proxy gave the call up before it had begun: 503, which the client would take for an answer."""
 
 
 def talk_to(server: Address) -> None:
     """The server of the calls that follow in this context."""
     _server.set(server)
-
-
-def insistently(ask: Callable[[], T], give_up_ns: int) -> T:
-    """The call again and again while the proxy is too busy to begin it, until its time is up."""
-    while True:
-        try:
-            return ask()
-        except _Busy:
-            if monotonic_ns() > give_up_ns:
-                raise
-            time.sleep(BUSY_PAUSE_S)
 
 
 def bypass_http_proxies(host: str) -> None:
@@ -59,16 +46,12 @@ class _Asked:
         return getattr(_server.get(), self._name)
 
 
-class _Busy(Exception):
-    """The proxy gave the call up before it had begun: 503, which the client would take for an answer."""
-
-
 _validated = toxiproxy.api.validate_response
 
 
 def _told_when_busy(response: Response) -> Response:
     if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        raise _Busy(response.text.strip())
+        raise Busy(response.text.strip())
     checked: Response = _validated(response)
     return checked
 

@@ -58,6 +58,13 @@ async def test_a_busy_proxy_is_asked_again(proxy: Proxy) -> None:
     assert proxy.busy == 0
 
 
+async def test_so_it_is_for_what_the_client_has_no_verb_for(proxy: Proxy) -> None:
+    """Those calls go another way, and are as patient."""
+    proxy.busy = 2
+    assert await Edges(Address("127.0.0.1", proxy.server_port)).extensions() == frozenset()
+    assert proxy.busy == 0
+
+
 async def test_one_that_stays_busy_is_told(proxy: Proxy) -> None:
     """Not for longer than the deadline, and with what it said."""
     proxy.busy = 1_000_000
