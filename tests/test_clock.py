@@ -27,6 +27,14 @@ async def test_a_wait_ends_when_the_condition_holds() -> None:
     """Sync and async conditions are both asked until they hold."""
     asked = iter([False, False, True])
     await wait_until(lambda: next(asked), what="the third ask", timeout_s=5, interval_s=0)
+    assert list(asked) == []
+    late = iter([False, True])
+
+    async def answered() -> bool:
+        return next(late)
+
+    await wait_until(answered, what="the second answer", timeout_s=5, interval_s=0)
+    assert list(late) == []
 
 
 def test_dice_repeat_and_do_not_disturb_each_other() -> None:
