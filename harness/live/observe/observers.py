@@ -133,11 +133,11 @@ class Observers:
     async def _looking_on_the_way(self) -> None:
         """Of every source a sample at each of so many equal shares of the registrations, however quick they are: what
         grows with them can't be told from less."""
-        planned = self._planned or 0
-        due = [planned * share / LOOKS_ON_THE_WAY for share in range(1, LOOKS_ON_THE_WAY)] if planned else []
+        looked = 0
         while not self._stopping:
-            if due and self._done() >= due[0]:
-                due = [share for share in due if share > self._done()]
+            share = self._done() * LOOKS_ON_THE_WAY // self._planned if self._planned else 0
+            if share > looked:
+                looked = share
                 await asyncio.gather(*(self._sample(source, self._done()) for source in self._sources))
             await asyncio.sleep(POLL_S)
 
