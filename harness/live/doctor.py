@@ -121,7 +121,7 @@ def _folders() -> Check:
 
 
 def _room() -> Check:
-    from harness.live.stack.scratch import kind_of, scratch_parent
+    from harness.live.stack.scratch import TENANT_BYTES, kind_of, scratch_parent
 
     place = scratch_parent()
     free = shutil.disk_usage(place).free
@@ -129,7 +129,7 @@ def _room() -> Check:
     return Check(
         name="room for data",
         ok=free >= DISK_MIN_BYTES,
-        found=f"{room}, enough for {free // 8_000_000} tenant databases",
+        found=f"{room}, enough for {free // TENANT_BYTES} tenant databases",
         remedy="free some, or set HARNESS_SCRATCH_DIR",
     )
 

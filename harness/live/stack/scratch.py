@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 MEMORY = Path("/dev/shm")
+IN_MEMORY = ("tmpfs", "ramfs")
 CGROUP = Path("/sys/fs/cgroup")
 BASE_BYTES = 768 * 1024**2  # an empty server with its write-ahead log, Redis, and every process of a run
 TENANT_BYTES = 10 * 1024**2  # an empty database takes 7.5 MB
@@ -27,8 +28,10 @@ def scratch_parent(tenants: int = 0) -> Path:
 
 
 def kind_of(folder: Path) -> str:
-    """`in memory` or `on disk`, as a report says it."""
-    return "in memory" if folder.is_relative_to(MEMORY) else "on disk"
+    """`in memory` or `on disk`, as a report says it: by the file system, since `/tmp` may be in memory too."""
+    mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    place = next((place for place in (folder, *folder.parents) if place in mounts), None)
+    return "in memory" if place is not None and mounts[place] in IN_MEMORY else "on disk"
 
 
 def _has_room(needed: int) -> bool:

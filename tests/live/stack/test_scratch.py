@@ -24,6 +24,8 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(scratch, "MEMORY", folder)
     monkeypatch.setattr(scratch, "CGROUP", tmp_path)
     monkeypatch.setattr(os.path, "ismount", lambda path: path == folder)
+    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(folder), fstype="tmpfs")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
     monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=8 * GIB, f_frsize=1))
     available(monkeypatch, 8 * GIB)
     return folder
