@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import psutil
 
-from harness import __version__, bundled, scenario, target
+from harness import __version__, bundled, scenario, target, tomlfile
 from harness.clock import monotonic_ns, utc_now
 from harness.live.chaos.faults.catalogue import mistakes as fault_mistakes
+from harness.live.chaos.faults.catalogue import unknown_names
 from harness.live.load.check import load_mistakes
 from harness.live.stack import BackendCommand
 from harness.plan import Machine, Plan, backend_env, mistakes_together
@@ -80,7 +81,7 @@ def prepare(request: RunRequest) -> Prepared:
             scenario_file,
             [Mistake(key="scenario", problem="does not exist", remedy=f"name a file, or one of: {known}")],
         )
-    read_scenario = scenario.load(scenario_file, size=request.size, overrides=request.overrides)
+    read_scenario = _scenario(request, scenario_file)
     read_target = target.load(target_file, request.target_overrides)
     text = scenario_file.read_text(encoding="utf-8")
     mistakes = [
@@ -98,6 +99,19 @@ def prepare(request: RunRequest) -> Prepared:
         target_file=target_file,
         seed=secrets.randbits(32) if request.seed is None else request.seed,
     )
+
+
+def _scenario(request: RunRequest, file: Path) -> Scenario:
+    """The scenario. What the catalogue lacks is told beside whatever else keeps the file from being one."""
+    try:
+        return scenario.load(file, size=request.size, overrides=request.overrides)
+    except BadFile as bad:
+        try:
+            tables = tomlfile.read_tables(file)
+        except BadFile:
+            raise bad from None  # It is no TOML: that is all there is to say.
+        unknown = unknown_names(tables, file.read_text(encoding="utf-8"))
+        raise BadFile(bad.path, [*bad.mistakes, *unknown]) from bad
 
 
 def backend_command(plan: Plan, target_file: Path, extra_env: Mapping[str, str]) -> BackendCommand:

@@ -176,6 +176,7 @@ def test_bad_files_are_exit_2_and_start_nothing(product: Product, tmp_path: Path
     code, output = product.run(bad)
     assert code == 2
     assert all(text in output for text in ("bad.toml", "line ", "usres", "gates.leaks", "needs one beginning"))
+    assert "did you mean 'redis.kill'" in output
     assert not product.runs.exists()
 
 

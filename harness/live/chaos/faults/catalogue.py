@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from harness import tomlfile
 from harness.fault_plan import FaultPlan, Scalar
@@ -17,6 +18,7 @@ from harness.scenario import Scenario
 from harness.tomlfile import Key, Mistake
 
 _PACKAGE = __package__
+_Found = tuple[Key, str, str, str]
 
 
 @cache
@@ -38,27 +40,41 @@ def mistakes(scenario: Scenario, text: str) -> list[Mistake]:
     found = [item for index, plan in enumerate(scenario.faults) for item in _of_plan(("faults", index), plan)]
     for index, name in enumerate(scenario.checks_during):
         found += _of_name(("checks_during", index), name)
+    return _told(found, text)
+
+
+def unknown_names(tables: Mapping[str, Any], text: str) -> list[Mistake]:
+    """The faults that a file names and the catalogue lacks, of a file that can't be read as a scenario."""
+    found: list[_Found] = []
+    plans = tables.get("faults")
+    for index, plan in enumerate(plans if isinstance(plans, list) else []):
+        if isinstance(plan, Mapping) and isinstance(name := plan.get("fault"), str):
+            found += _of_name(("faults", index, "fault"), name)
+    return _told(found, text)
+
+
+def _told(found: Iterable[_Found], text: str) -> list[Mistake]:
     return [
         Mistake(key=tomlfile.dotted(key), line=tomlfile.line_of(key, text), value=value, problem=problem, remedy=remedy)
         for key, value, problem, remedy in found
     ]
 
 
-def _of_plan(here: Key, plan: FaultPlan) -> Iterator[tuple[Key, str, str, str]]:
+def _of_plan(here: Key, plan: FaultPlan) -> Iterator[_Found]:
     for name in plan.names:
         yield from _of_name((*here, "fault" if plan.fault else "any_of"), name)
     if plan.fault is not None and plan.fault in catalogue():
         yield from _of_options((*here, "options"), plan.fault, plan.options)
 
 
-def _of_name(here: Key, name: str) -> Iterator[tuple[Key, str, str, str]]:
+def _of_name(here: Key, name: str) -> Iterator[_Found]:
     if name not in catalogue():
         near = difflib.get_close_matches(name, catalogue(), n=1)
         remedy = f"did you mean '{near[0]}'?" if near else "`harness faults` lists them"
         yield here, repr(name), "is no known fault", remedy
 
 
-def _of_options(here: Key, fault: str, given: Mapping[str, Scalar]) -> Iterator[tuple[Key, str, str, str]]:
+def _of_options(here: Key, fault: str, given: Mapping[str, Scalar]) -> Iterator[_Found]:
     known = {option.name: option for option in options_of(catalogue()[fault])}
     for name, value in given.items():
         if name not in known:
