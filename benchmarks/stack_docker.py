@@ -12,6 +12,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -101,8 +102,8 @@ def docker(images: Images) -> Callable[[BackendCommand, Path, ChildLedger], Dock
 
 
 def compose_command() -> list[str]:
-    """The plugin, else the program of its own; empty where neither answers."""
-    for command in (["docker", "compose"], ["docker-compose"]):
+    """The plugin, else the program of its own, the one beside this Python included; empty where none answers."""
+    for command in (["docker", "compose"], ["docker-compose"], [str(Path(sys.executable).parent / "docker-compose")]):
         if not shutil.which(command[0]):
             continue
         if subprocess.run([*command, "version"], check=False, capture_output=True).returncode == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.proxy.faults import Fault, toxic_exists, toxic_not_found
 from harness.proxy.ledger import Ledger
@@ -18,8 +18,6 @@ from harness.proxy.plane.pipes import Pipes
 from harness.proxy.plane.reactor import Reactor
 from harness.proxy.toxics.base import Toxic
 
-BUFFER_BYTES = 64 * 1024
-
 
 @dataclass(slots=True)
 class Plane:
@@ -29,7 +27,6 @@ class Plane:
     pipes: Pipes | None
     ledger: Ledger
     settings: Settings
-    buffer: bytearray = field(default_factory=lambda: bytearray(BUFFER_BYTES))
 
 
 @dataclass(slots=True)
@@ -69,8 +66,6 @@ class Proxy:
         self.reactor = plane.reactor
         self.settings = plane.settings
         self.pipes = plane.pipes
-        self.buffer = plane.buffer
-        self.view = memoryview(plane.buffer)
         self.connections: dict[int, Connection] = {}
         self.traffic: dict[Where, Traffic] = defaultdict(Traffic)
         self._plane = plane

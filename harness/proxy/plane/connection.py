@@ -40,8 +40,6 @@ class Owner(Protocol):
     settings: Settings
     reactor: Reactor
     pipes: Pipes | None
-    buffer: bytearray
-    view: memoryview
 
     def toxics(self, direction: Direction) -> Iterable[LiveToxic]: ...
 
@@ -53,9 +51,9 @@ class Owner(Protocol):
 class Connection:
     """Dials, carries, ends. `closed` is final; `by` and `how` then say who ended it and with what."""
 
-    __slots__ = ("_dial", "_first_end", "_owner", "buffer", "by", "client", "client_address", "closed",
+    __slots__ = ("_dial", "_first_end", "_owner", "by", "client", "client_address", "closed",
                  "down", "how", "names", "number", "opened_ns", "pipes", "reactor", "settings", "toxics_hit",
-                 "up", "upstream", "upstream_port", "view")  # fmt: skip
+                 "up", "upstream", "upstream_port")  # fmt: skip
 
     def __init__(self, owner: Owner, number: int, sock: socket.socket, client_address: str) -> None:
         self._owner = owner
@@ -63,8 +61,6 @@ class Connection:
         self.reactor = owner.reactor
         self.settings = owner.settings
         self.pipes = owner.pipes
-        self.buffer = owner.buffer
-        self.view = owner.view
         self.client_address = client_address
         self.opened_ns = owner.reactor.now_ns
         self.client = End(self, "client", sock)

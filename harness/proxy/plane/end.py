@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NO_LINGER = struct.pack("ii", 1, 0)
 DRAIN_READS = 16
+DRAIN_BYTES = 64 * 1024
 Peer = Literal["client", "upstream"]
 
 
@@ -85,7 +86,7 @@ class End:
         try:
             self.sock.shutdown(socket.SHUT_WR)
             for _ in range(DRAIN_READS):
-                if not self.sock.recv_into(self._connection.buffer):
+                if not self.sock.recv(DRAIN_BYTES):
                     return
         except OSError:
             return  # nothing more to read, or nobody there any more: closed either way

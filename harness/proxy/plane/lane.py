@@ -1,6 +1,6 @@
 """One direction of a connection: from its source to its target, straight or through a chain of toxics.
 
-Straight, bytes go from the one socket to the other in as few calls as there are (`recv_into`, `send`; `splice` once
+Straight, bytes go from the one socket to the other in as few calls as there are (`recv`, `send`; `splice` once
 there is much). With toxics they become chunks that pass a chain of stages. A lane changes over between reads: what was
 read before a toxic came passes before it, and what a toxic lets go is sent before anything is read straight again.
 """
@@ -28,7 +28,7 @@ ROOM_BYTES = 256 * 1024
 class Lane:
     """See the module. `received` counts bytes read from the source; its `outlet` those sent."""
 
-    __slots__ = ("_names_wanted", "_recv_into", "_room_bytes", "connection", "direction", "first_ns", "last_ns",
+    __slots__ = ("_names_wanted", "_recv", "_room_bytes", "connection", "direction", "first_ns", "last_ns",
                  "outlet", "received", "source", "source_over", "stages")  # fmt: skip
 
     def __init__(self, connection: Connection, direction: Direction, source: End, target: End) -> None:
@@ -43,7 +43,7 @@ class Lane:
         self.source_over = False
         self._names_wanted = direction == UPSTREAM
         self._room_bytes = ROOM_BYTES
-        self._recv_into = source.sock.recv_into
+        self._recv = source.sock.recv
         target.outbound = self
 
     @property
@@ -101,22 +101,22 @@ class Lane:
         """The one way that most bytes go: written out in full, for every call of a method here costs as they do."""
         connection = self.connection
         try:
-            size = self._recv_into(connection.buffer)
+            data = self._recv(CHUNK_BYTES)
         except BlockingIOError:
             return
         except OSError:
             connection.broken(self.source)
             return
-        if not size:
+        if not data:
             self._source_ended()
             return
+        size = len(data)
         self.last_ns = connection.reactor.now_ns
         if not self.received:
             self.first_ns = self.last_ns
         self.received += size
-        data = connection.view[:size]
         if self._names_wanted:
-            self._read_names(bytes(data))
+            self._read_names(data)
         outlet = self.outlet
         try:
             sent = outlet.send(data)

@@ -49,7 +49,7 @@ class Outlet:
         else:
             self._send_on(item.data)
 
-    def keep(self, data: memoryview | bytes) -> None:
+    def keep(self, data: bytes) -> None:
         """What the target did not take; nothing must be waiting yet."""
         self._kept = bytearray(data)
         self.target.want(OUT, True)
@@ -102,7 +102,7 @@ class Outlet:
             return
         self.sent += size
         if size < len(data):
-            self.keep(memoryview(data)[size:])
+            self.keep(data[size:])
 
     def _flush_kept(self, kept: bytearray) -> bool:
         try:
