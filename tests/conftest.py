@@ -23,6 +23,7 @@ ON_THE_ENGINE = (
     "tests/e2e/test_stacks.py",
     "tests/live/chaos/test_faults.py",
     "tests/live/stack/test_images.py",
+    "tests/live/test_doctor.py",
 )
 
 

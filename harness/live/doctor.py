@@ -56,6 +56,7 @@ def examine() -> list[Check]:
         ("memory", _memory),
         ("Docker engine", _docker),
         ("Docker images", _images),
+        ("Docker leftovers", _leftovers),
         ("Chromium", _chromium),
     ]
     return [_guarded(name, check) for name, check in checks]
@@ -186,6 +187,25 @@ def _images() -> Check:
     found = f"missing: {', '.join(absent)}" if absent else ", ".join(images.to_run().values())
     remedy = "they are pulled at the first run; name mirrors in HARNESS_IMAGES where no registry is reached"
     return Check(name=name, ok=not absent, found=found, remedy=remedy, required=False)
+
+
+def _leftovers() -> Check:
+    """Containers of a run whose ledger is elsewhere or lost: `harness clean` can't know whether it still goes on."""
+    from harness.live.stack.engine import RUN_LABEL, connect, labelled_runs
+
+    name = "Docker leftovers"
+    try:
+        client = connect()
+    except EnvironmentTrouble:
+        return Check(name=name, ok=True, found="no engine to ask", required=False)
+    with contextlib.closing(client):
+        unknown = sorted(labelled_runs(client) - {path.stem for path in state_dir().glob("*.jsonl")})
+    remedy = (
+        f"no ledger in {state_dir()} knows of them, so `harness clean` leaves them alone; for each that is over: "
+        f"docker rm --force --volumes $(docker ps -aq --filter label={RUN_LABEL}=RUN), then docker network rm likewise"
+    )
+    found = f"of {', '.join(unknown)}" if unknown else "none"
+    return Check(name=name, ok=not unknown, found=found, remedy=remedy, required=False)
 
 
 def _chromium() -> Check:

@@ -61,6 +61,14 @@ def remove_labelled(client: docker.DockerClient, label: str) -> list[str]:
     return removed
 
 
+def labelled_runs(client: docker.DockerClient) -> set[str]:
+    """The names of all runs, whoever's, of which a container or network is there."""
+    ours: dict[str, str | list[str] | bool] = {"label": RUN_LABEL}
+    containers = client.containers.list(all=True, filters=ours, ignore_removed=True)
+    networks = client.networks.list(filters=ours)
+    return {item.labels[RUN_LABEL] for item in containers} | {item.attrs["Labels"][RUN_LABEL] for item in networks}
+
+
 def _remove_container(container: Container) -> None:
     try:
         container.remove(force=True, v=True)
