@@ -103,7 +103,7 @@ def docker(images: Images) -> Callable[[BackendCommand, Path, ChildLedger], Dock
 
 def compose_command() -> list[str]:
     """The plugin, else the program of its own, the one beside this Python included; empty where none answers."""
-    for command in (["docker", "compose"], ["docker-compose"], [str(Path(sys.executable).parent / "docker-compose")]):
+    for command in (["docker", "compose"], ["docker-compose"], [str(Path(sys.executable).with_name("docker-compose"))]):
         if not shutil.which(command[0]):
             continue
         if subprocess.run([*command, "version"], check=False, capture_output=True).returncode == 0:

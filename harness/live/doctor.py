@@ -160,7 +160,7 @@ def _memory() -> Check:
 
 
 def _docker() -> Check:
-    # The docker SDK takes a while to import, and only these two checks need it.
+    # The docker SDK takes a while to import, and only the checks of Docker need it.
     from harness.live.stack.engine import connect
 
     name = "Docker engine"
@@ -194,12 +194,14 @@ def _leftovers() -> Check:
     from harness.live.stack.engine import RUN_LABEL, connect, labelled_runs
 
     name = "Docker leftovers"
+    # Before the engine is asked: a run that ends in between takes its ledger with it, and one has it long before it starts.
+    known = {path.stem for path in state_dir().glob("*.jsonl")}
     try:
         client = connect()
     except EnvironmentTrouble:
         return Check(name=name, ok=True, found="no engine to ask", required=False)
     with contextlib.closing(client):
-        unknown = sorted(labelled_runs(client) - {path.stem for path in state_dir().glob("*.jsonl")})
+        unknown = sorted(labelled_runs(client) - known)
     remedy = (
         f"no ledger in {state_dir()} knows of them, so `harness clean` leaves them alone; for each that is over: "
         f"docker rm --force --volumes $(docker ps -aq --filter label={RUN_LABEL}=RUN), then docker network rm likewise"

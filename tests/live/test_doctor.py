@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.live import doctor
-from harness.live.children import ChildLedger
 from harness.live.stack.engine import RUN_LABEL, connect
 from harness.live.stack.images import load
 from tests.e2e.making import see_docker
@@ -61,16 +61,15 @@ def test_a_check_that_breaks_is_not_ok(state: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def foreign(state: Path) -> Iterator[str]:
-    """A network that carries the label of a run; made without its ledger."""
+    """A network and a container that carry the label of a run; made without its ledger."""
     see_docker()
-    client = connect()
     run = f"somewhere-else-{state.parent.name}"
-    network = client.networks.create(run, labels={RUN_LABEL: run})
-    container = client.containers.create(load().redis, labels={RUN_LABEL: run})
-    yield run
-    container.remove(force=True, v=True)
-    network.remove()
-    client.close()
+    with ExitStack() as stack:
+        client = stack.enter_context(closing(connect()))
+        stack.callback(client.networks.create(run, labels={RUN_LABEL: run}).remove)
+        container = client.containers.create(load().redis, labels={RUN_LABEL: run})
+        stack.callback(container.remove, force=True, v=True)
+        yield run
 
 
 def leftovers() -> doctor.Check:
@@ -89,6 +88,6 @@ def test_containers_of_a_run_without_a_ledger_are_told(foreign: str) -> None:
 @pytest.mark.docker
 def test_containers_of_a_run_with_a_ledger_are_not(foreign: str, state: Path) -> None:
     """Those are ended by their run, or by the next cleaning."""
-    ChildLedger.create("seen").close()
+    state.mkdir()
     state.joinpath(f"{foreign}.jsonl").touch()
     assert foreign not in leftovers().found
