@@ -194,7 +194,7 @@ def _leftovers() -> Check:
     from harness.live.stack.engine import RUN_LABEL, connect, labelled_runs
 
     name = "Docker leftovers"
-    # Before the engine is asked: a run that ends in between takes its ledger with it, and one has it long before it starts.
+    # Before the engine is asked: a run that ends in between takes its ledger with it.
     known = {path.stem for path in state_dir().glob("*.jsonl")}
     try:
         client = connect()
