@@ -18,16 +18,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import benchmarks
 from benchmarks.rows import Row
 
 RESULTS = Path("reports/bench.json")
+PIPED_WIDTH = 200
 
 
 def main(arguments: list[str]) -> int:
-    console = Console()
+    # A file or a pipe has no width: what would be cut off there could not be read anywhere.
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     known = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if _has_run(module.name))
     if "--list" in arguments:
         console.print("\n".join(known))
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 def table(rows: list[Row]) -> Table:
-    shown = Table("name", "value", "unit", "n", "goal", "", "note", box=None)
+    shown = Table(Column("name", no_wrap=True), "value", "unit", "n", "goal", "", "note", box=None)
     words = {True: "[green]reached[/]", False: "[yellow]missed[/]", None: ""}
     for row in rows:
         bound = {"lower": "<= ", "higher": ">= "}[row.better]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 ANSWER_TIMEOUT_S = 60.0
+# A server closes a connection that was idle for some seconds (uvicorn: 5), maybe while the next request is on its way.
+IDLE_MAX_S = 2.0
 
 
 class PlainHttp:
@@ -16,7 +20,7 @@ class PlainHttp:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def get(self, path: str) -> tuple[int, bytes]:
         return await self._ask(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
@@ -30,9 +34,7 @@ class PlainHttp:
         return await self._ask(head.encode() + content)
 
     def close(self) -> None:
-        for _, writer in self._idle:
-            writer.close()
-        self._idle.clear()
+        self._close_idle(used_before_s=math.inf)
 
     async def _ask(self, request: bytes) -> tuple[int, bytes]:
         """Status and body of the answer, which must say how long it is."""
@@ -44,12 +46,20 @@ class PlainHttp:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        # The server closes a connection that was idle for too long.
-        self._idle = [pair for pair in self._idle if not pair[0].at_eof()]
-        pair = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
+        self._close_idle(used_before_s=time.monotonic() - IDLE_MAX_S)
+        if self._idle:
+            _, reader, writer = self._idle.pop()
+        else:
+            reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
-            yield pair
+            yield reader, writer
         except BaseException:
-            pair[1].close()
+            writer.close()
             raise
-        self._idle.append(pair)
+        self._idle.append((time.monotonic(), reader, writer))
+
+    def _close_idle(self, *, used_before_s: float) -> None:
+        for used_s, _, writer in self._idle:
+            if used_s < used_before_s:
+                writer.close()
+        self._idle = [each for each in self._idle if each[0] >= used_before_s]

@@ -24,6 +24,7 @@ from harness.live.stack.redis_server import RedisServer
 FOLDER = Path(__file__).parents[1] / "fixtures" / "backend"
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+CONNECTIONS_MAX = 300
 CHEAP_HASHING = {"ARGON2_MEMORY_KIB": "8", "ARGON2_PASSES": "1"}
 
 
@@ -41,8 +42,8 @@ class Servers:
 
 
 @asynccontextmanager
-async def servers(name: str, *, parent: Path, connections_max: int = 300) -> AsyncIterator[Servers]:
-    """Their data lies in `parent`, which the figures depend on: whoever measures has to choose."""
+async def servers(name: str, *, parent: Path, durable: bool) -> AsyncIterator[Servers]:
+    """Their data lies in `parent`, and outlives a power cut or not: the figures depend on both."""
     ledger = ChildLedger.create(name)
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent) as folder:
         place = Path(folder)
@@ -51,7 +52,8 @@ async def servers(name: str, *, parent: Path, connections_max: int = 300) -> Asy
             log=place / "postgres.log",
             scratch=place,
             ledger=ledger,
-            connections_max=connections_max,
+            connections_max=CONNECTIONS_MAX,
+            durable=durable,
         )
         redis = RedisServer(log=place / "redis.log", scratch=place, ledger=ledger)
         try:

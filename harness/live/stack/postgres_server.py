@@ -50,6 +50,8 @@ SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "log_line_prefix": "%m [%p] %d ",
 }
+# Postgres' own defaults again, for who measures what a commit costs.
+DURABLE = {"fsync": "on", "full_page_writes": "on", "wal_level": "replica"}
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 INITDB_TIMEOUT_S = 120.0
@@ -80,13 +82,25 @@ class PostgresServer:
     """One embedded server. Its port and its data stay the same over kills and restarts."""
 
     def __init__(
-        self, *, control_database: str, log: Path, scratch: Path, ledger: ChildLedger, connections_max: int
+        self,
+        *,
+        control_database: str,
+        log: Path,
+        scratch: Path,
+        ledger: ChildLedger,
+        connections_max: int,
+        durable: bool = False,
     ) -> None:
         self._reservation = Reservation()
         self._log = log
         self._data = scratch / "postgres"
         self._ledger = ledger
-        self._connections_max = connections_max
+        self._settings = {
+            **SETTINGS,
+            **(DURABLE if durable else {}),
+            "port": str(self._reservation.address.port),
+            "max_connections": str(connections_max),
+        }
         self._password_known = ""
         self._control_database = control_database
         self.child: Child | None = None
@@ -108,9 +122,8 @@ class PostgresServer:
 
     async def start(self) -> str:
         """Start it, wait for an answered query, see that the control database is there; returns the version."""
-        settings = {**SETTINGS, "port": str(self.access.address.port), "max_connections": str(self._connections_max)}
         argv = [*as_ordinary_user(), str(binaries() / "postgres"), "-D", str(self._data)]
-        argv += [f"--{name}={value}" for name, value in settings.items()]
+        argv += [f"--{name}={value}" for name, value in self._settings.items()]
         self.child = Child.start("postgres", argv, log=self._log, ledger=self._ledger)
         try:
             return await self._answered(self.child)
