@@ -106,33 +106,33 @@ def registration(run_id: str, seed: int, n: int) -> Registration:
 def mistakes_together(scenario: Scenario, target: Target, text: str) -> list[Mistake]:
     """Everything in the scenario that this target has no name for; `text` is the scenario file's, for the lines."""
     steps = ", ".join(target.steps)
-    mistakes: list[tuple[tomlfile.Key, str, str, str]] = []
+    mistakes: list[tuple[tomlfile.Key, object, str, str]] = []
     if scenario.load.locustfile is None:
         for index, step in enumerate(scenario.load.flow):
             if step not in target.steps:
                 mistakes.append((("load", "flow", index), step, "is no step of the target", f"known: {steps}"))
     operations = scenario.load.operations
-    for step in operations.steps if operations else ():
+    for step, weight in operations.steps.items() if operations else ():
         if step not in target.steps:
             mistakes.append(
-                (("load", "operations", "steps", step), step, "is no step of the target", f"known: {steps}")
+                (("load", "operations", "steps", step), weight, "is no step of the target", f"known: {steps}")
             )
-    for name in scenario.settings:
+    for name, value in scenario.settings.items():
         if name not in target.settings:
             known = ", ".join(target.settings) or "none"
-            mistakes.append((("settings", name), name, "is no setting of the target", f"known: {known}"))
+            mistakes.append((("settings", name), value, "is no setting of the target", f"known: {known}"))
     for index, check in enumerate(scenario.checks):
         if not _tells_about(target, check):
             table = "[api]" if check == "api_contract" else f"[checks.{check}]"
             mistakes.append((("checks", index), check, "is nothing the target tells about", f"add {table} to it"))
     for name in scenario.gates:
         if remedy := finding_names.trouble(name, target.steps):
-            mistakes.append((("gates", name), name, "is no finding", remedy))
+            mistakes.append((("gates", name), None, "is no finding", remedy))
     return [
         Mistake(
             key=tomlfile.dotted(key),
             line=tomlfile.line_of(key, text),
-            value=repr(value),
+            value=None if value is None else repr(value),
             problem=problem,
             remedy=remedy,
         )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,16 +28,20 @@ class Strict(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One thing wrong in a file. `line` is null where the key isn't there to be pointed at."""
+    """One thing wrong in a file. `line` is null where the key isn't there to be pointed at.
+
+    `by_option` says that the value is none of the file's: an option of the command line was laid over it.
+    """
 
     key: str
     problem: str
     line: int | None = None
+    by_option: bool = False
     value: str | None = None
     remedy: str = ""
 
     def __str__(self) -> str:
-        where = f"line {self.line}, " if self.line else ""
+        where = "on the command line, " if self.by_option else f"line {self.line}, " if self.line else ""
         shown = f" = {self.value}" if self.value is not None else ""
         return f"{where}{self.key}{shown}: {self.problem}" + (f" ({self.remedy})" if self.remedy else "")
 
@@ -85,6 +89,25 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = out.get(key)
         out[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return out
+
+
+def with_origin(mistakes: Iterable[Mistake], overrides: Mapping[str, Any]) -> list[Mistake]:
+    """The mistakes, those in a value of `overrides` told as such and not by the line that it replaces."""
+    laid_over = list(_paths(overrides))
+
+    def by_option(mistake: Mistake) -> bool:
+        return any(mistake.key == path or mistake.key.startswith((f"{path}.", f"{path}[")) for path in laid_over)
+
+    return [replace(mistake, line=None, by_option=True) if by_option(mistake) else mistake for mistake in mistakes]
+
+
+def _paths(tables: Mapping[str, Any], above: Key = ()) -> Iterator[str]:
+    """The keys of all values, dotted."""
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            yield from _paths(value, (*above, name))
+        else:
+            yield dotted((*above, name))
 
 
 def _mistake(item: Mapping[str, Any], model: type[BaseModel], text: str) -> Mistake:

@@ -78,6 +78,30 @@ def test_settings_become_scenario_tables() -> None:
     }
 
 
+def test_a_mistake_on_the_command_line_is_told_as_one() -> None:
+    """Not by the line of the scenario file that it replaces; what is wrong in the file keeps its line."""
+    for setting, told in [
+        ("load.flow=[1]", "on the command line, load.flow[0] = 1: "),
+        ("gates.leeks=0", "on the command line, gates.leeks: is no finding"),
+        ("settings.nothing=1", "on the command line, settings.nothing = 1: is no setting"),
+    ]:
+        result = runner.invoke(app, ["run", "redis-kill", "--setting", setting])
+        assert result.exit_code == Exit.USAGE
+        shown = " ".join(result.output.split())
+        assert told in shown
+        assert " line " not in shown.replace("on the command line", "")
+
+
+def test_a_mistake_of_the_file_keeps_its_line_beside_one_of_the_command_line(tmp_path: Path) -> None:
+    """Each where it was made."""
+    file = tmp_path / "mine.toml"
+    file.write_text('schema_version = 1\nname = "mine"\n[load]\nusers = "many"\n')
+    result = runner.invoke(app, ["run", str(file), "--setting", "load.flow=[1]"])
+    shown = " ".join(result.output.split())
+    assert "line 4, load.users = 'many': " in shown
+    assert "on the command line, load.flow[0] = 1: " in shown
+
+
 @pytest.mark.parametrize("text", ["load.users", "=3"])
 def test_a_setting_without_key_or_value_is_refused(text: str) -> None:
     """What is no `key=value` is told as such, never as a stack trace."""

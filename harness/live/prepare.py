@@ -90,7 +90,7 @@ def prepare(request: RunRequest) -> Prepared:
         *load_mistakes(read_scenario, scenario_file, text),
     ]
     if mistakes:
-        raise BadFile(scenario_file, mistakes)
+        raise BadFile(scenario_file, tomlfile.with_origin(mistakes, request.overrides))
     return Prepared(
         request=request,
         scenario=read_scenario,
@@ -111,7 +111,7 @@ def _scenario(request: RunRequest, file: Path) -> Scenario:
         except BadFile:
             raise bad from None  # It is no TOML: that is all there is to say.
         unknown = unknown_names(tables, file.read_text(encoding="utf-8"))
-        raise BadFile(bad.path, [*bad.mistakes, *unknown]) from bad
+        raise BadFile(bad.path, tomlfile.with_origin([*bad.mistakes, *unknown], request.overrides)) from bad
 
 
 def backend_command(plan: Plan, target_file: Path, extra_env: Mapping[str, str]) -> BackendCommand:
