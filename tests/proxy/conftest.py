@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.proxy import servers
 from tests.proxy.differences import DIFFERENCES
 from tests.proxy.servers import TOXIPROXY, Control, ProxyProcess, Upstream, echo, upstream
 
 KINDS = ["built-in", "toxiproxy"]
+LACKING_S = 5.0
+"""How long to wait for what the original is known not to do."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,7 +43,9 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, processes: Callable[[str], ProxyProcess]) -> Iterator[ProxyProcess]:
+def server(
+    request: pytest.FixtureRequest, processes: Callable[[str], ProxyProcess], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ProxyProcess]:
     """For the suite that both have to pass, but for the known differences."""
     kind = request.param
     if kind == "toxiproxy":
@@ -48,6 +53,7 @@ def server(request: pytest.FixtureRequest, processes: Callable[[str], ProxyProce
             pytest.skip(f"no {TOXIPROXY} on the PATH")
         if reason := DIFFERENCES.get(request.function.__name__):
             request.applymarker(pytest.mark.xfail(reason=f"Toxiproxy {reason}", strict=True))
+            monkeypatch.setattr(servers, "ANSWER_S", LACKING_S)
     process = processes(kind)
     yield process
     if request.function.__name__ in DIFFERENCES and process.is_original:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.proxy import servers
 from tests.proxy.servers import (
     Control,
     ProxyProcess,
@@ -25,8 +26,6 @@ from tests.proxy.servers import (
 
 ANSWER_S = 5.0
 """Control answers at once, whatever the data does; on a busy machine, within this."""
-SOON_S = 15.0
-"""How long a test waits for what it expects, on a busy machine."""
 T = TypeVar("T")
 
 
@@ -200,7 +199,7 @@ def test_metrics_count_open_connections(control: Control, echoing: Upstream) -> 
 
 def seen_soon(see: Callable[[], T], expected: T) -> T:
     """What is seen once it is as expected, or, where it does not become so in time, what is seen instead."""
-    deadline = time.monotonic() + SOON_S
+    deadline = time.monotonic() + servers.ANSWER_S
     while (seen := see()) != expected and time.monotonic() < deadline:
         time.sleep(0.01)
     return seen
