@@ -78,8 +78,11 @@ async def _listen(api: Api, ledger: Ledger, options: Options) -> None:
     if options.port_file is not None:
         options.port_file.write_text(f"{host}:{port}")
     print(f"control on {host}:{port}, seed {options.seed}", flush=True)
-    async with control:
+    try:
         await _until_asked(ledger)
+    finally:
+        # Not waited for: a client that keeps its connection would keep this program from ending (Python 3.12 and newer).
+        control.close()
 
 
 async def _until_asked(ledger: Ledger) -> None:
