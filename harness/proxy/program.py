@@ -81,7 +81,7 @@ async def _listen(api: Api, ledger: Ledger, options: Options) -> None:
     try:
         await _until_asked(ledger)
     finally:
-        # Not waited for: a client that keeps its connection would keep this program from ending (Python 3.12 and newer).
+        # Not waited for: since Python 3.12 that lasts for as long as a client keeps its connection.
         control.close()
 
 

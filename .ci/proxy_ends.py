@@ -1,0 +1,26 @@
+"""`harness proxy` ends when asked to, a client that keeps its connection or not: Python 3.12's asyncio waits for those."""
+
+import http.client
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+with tempfile.TemporaryDirectory() as folder:
+    port_file = Path(folder) / "port"
+    proxy = subprocess.Popen([sys.executable, "-m", "harness.proxy", "--port", "0", "--port-file", str(port_file)])
+    try:
+        until = time.monotonic() + 30
+        while not (port_file.exists() and port_file.read_text()):
+            if proxy.poll() is not None or time.monotonic() > until:
+                sys.exit("the proxy did not start")
+            time.sleep(0.05)
+        client = http.client.HTTPConnection(port_file.read_text(), timeout=10)
+        client.request("GET", "/version")
+        client.getresponse().read()
+        proxy.terminate()
+        if code := proxy.wait(10):
+            sys.exit(f"the proxy ended with {code}")
+    finally:
+        proxy.kill()
