@@ -1,4 +1,4 @@
-"""`harness proxy` ends when asked to, a client that keeps its connection or not: Python 3.12's asyncio waits for those."""
+"""`harness proxy` ends when asked to, whether a client keeps its connection or not (on Python 3.12 it did not)."""
 
 import http.client
 import subprocess
