@@ -100,6 +100,7 @@ def _of_process(record: Record, processes: Sequence[Process]) -> Iterator[Level]
         samples=[(r.at_ns, r.descriptors - explained(r.at_ns)) for r in processes if r.descriptors is not None],
         looked=bool(processes),
         services=("backend", "postgres", "redis", "network"),
+        slack=UNITS_SLACK + _at_once_most(record),
     )
     yield Level(
         name="thread_growth",
@@ -133,6 +134,13 @@ def _explained(record: Record) -> Callable[[int], float]:
     redis = [(row.at_ns, len(row.clients)) for row in record.rows(Redis)]
     server = list(zip(sizes.index.astype(int).tolist(), sizes.tolist(), strict=True))
     return lambda at_ns: _next_to(server, at_ns) + _next_to(redis, at_ns)
+
+
+def _at_once_most(record: Record) -> int:
+    """The most requests that were under way at a moment: so many connections the load itself may have open."""
+    requests = record.requests
+    begun, ended = (np.sort(requests[name].to_numpy(dtype=float)) for name in ("start_ns", "end_ns"))
+    return int((np.arange(1, len(begun) + 1) - np.searchsorted(ended, begun)).max(initial=0))
 
 
 def _next_to(samples: Sequence[tuple[int, int]], at_ns: int) -> int:

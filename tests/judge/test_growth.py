@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.gate import Ruling
 from harness.judge.growth import Series, growth
 from harness.record.schema import Process, Redis, RedisClient, Server, ServerConnection
-from tests.judge.story import broken, connection, healthy, ns
+from tests.judge.story import broken, connection, healthy, ns, request
 
 
 def series(level: Callable[[float], float], registrations: int = 20) -> Series:
@@ -116,6 +116,17 @@ def test_redis_clients_and_descriptors_that_grow_are_told() -> None:
         Process, lambda row: replace(row, descriptors=(row.descriptors or 0) + max(0, row.at_ns - ns(2)) // ns(0.25))
     )
     assert (story.finding("descriptor_growth").value or 0) > 1
+
+
+@pytest.mark.parametrize(("at_once", "shown"), [(1, True), (10, False)])
+def test_the_loads_own_connections_are_no_growth_of_descriptors(at_once: int, shown: bool) -> None:
+    """A slow backend has ever more requests under way, each with a connection to it and so with a descriptor."""
+    story = healthy(20)
+    story.change(
+        Process, lambda row: replace(row, descriptors=(row.descriptors or 0) + max(0, row.at_ns - ns(2)) // ns(1))
+    )
+    story.add("load-1", *(request(1, "list_branches", 2, took_s=9) for _ in range(at_once)))
+    assert bool(story.finding("descriptor_growth").value) is shown
 
 
 def test_a_restart_resets_and_is_left_out() -> None:
