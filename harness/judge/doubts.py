@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from harness.judge.generator import limited
 from harness.judge.model import Finding
 from harness.record.reader import Record
-from harness.record.schema import REGISTER, FinalRead, Opened, Trailer, WireEnd
+from harness.record.schema import REGISTER, FinalRead, Health, Opened, Trailer, WireEnd
 
 
 def doubts(record: Record, findings: Sequence[Finding]) -> list[str]:
     """The reasons, in sentences; none for a run that is whole."""
     return [
         *_ending(record),
+        *_observed(record),
         *_load(record),
         *_faults(findings),
         *_wire(record),
@@ -33,6 +34,14 @@ def _ending(record: Record) -> list[str]:
         return ["the run was killed: there is no end.json"]
     if record.end.reason != "completed":
         return [f"the run ended early ({record.end.reason}): {record.end.detail or 'no reason told'}"]
+    return []
+
+
+def _observed(record: Record) -> list[str]:
+    """The last health check follows the samples that count: without it nobody knows what they would have shown."""
+    whole = record.end is not None and record.end.reason == "completed"
+    if whole and not any(row.why == "end" for row in record.rows(Health)):
+        return ["the observers left no last word: what was there at rest is not known"]
     return []
 
 

@@ -296,6 +296,7 @@ def _samples(story: Story, tenants: int) -> None:
         pulse = Pulse(at_ns=ns(1 + k / 10), what="live", status=200, duration_ms=5)
         story.add("observe", pulse, replace(pulse, what="dependencies", said="redis=up"))
     story.add("observe", *(_checked(n, begins_s(n, tenants) + 0.5) for n in range(4, tenants + 1, 4)))
+    story.add("observe", replace(_checked(tenants, REST_S), why="end"))
 
 
 def _sample(at_s: float, begun: list[int], tenants: int) -> list[Row]:

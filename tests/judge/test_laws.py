@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from harness.gate import Ruling
@@ -96,6 +96,7 @@ def test_dropping_evidence_never_turns_a_failure_into_a_pass(failing: str, dropp
 
 @pytest.mark.parametrize("failing", FAILING)
 @slow
+@example("observe", 0.97)
 @given(st.sampled_from(["conductor", "observe", "load-0", "final_read", "proxy"]), st.floats(0, 1))
 def test_a_file_that_ends_early_never_turns_a_failure_into_a_pass(failing: str, writer: str, kept: float) -> None:
     """A writer was killed at any moment; what it had written is there."""

@@ -13,7 +13,7 @@ from harness.judge.document import from_json, to_json, verdict_schema
 from harness.judge.model import Finding
 from harness.judge.verdict import judge, rule
 from harness.record.reader import Record
-from harness.record.schema import Fault, FinalRead, Intent, Lag, Opened, Request, Trailer, WireEnd
+from harness.record.schema import Fault, FinalRead, Health, Intent, Lag, Opened, Request, Trailer, WireEnd
 from tests.judge.story import Story, broken, healthy, ns
 
 
@@ -155,6 +155,13 @@ def test_the_document_reads_back_and_keeps_its_schema() -> None:
     jsonschema.validate(json.loads(text), verdict_schema())
     assert from_json(text) == verdict
     assert json.loads(text)["facts"]["machine"]["cores"] == 2
+
+
+def test_observers_without_a_last_word_make_a_run_unknown() -> None:
+    """A leak that came after their file ended would not be in it."""
+    verdict = healthy().drop(Health, where=lambda row: row.why == "end").verdict()
+    assert verdict.ruling is Ruling.UNKNOWN
+    assert any("observers left no last word" in doubt for doubt in verdict.doubts)
 
 
 def test_a_proxy_without_a_last_word_is_never_a_pass() -> None:
