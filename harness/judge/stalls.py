@@ -23,7 +23,7 @@ from harness.record.schema import Pulse
 
 STALL_MS = 120
 STALL_TIMES = 8
-SHARE = 0.15
+SHARE = 0.1
 STALLS_MIN = 5
 PULSES_MIN = 10
 
