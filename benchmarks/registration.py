@@ -57,35 +57,35 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the server's data lies and what is asked of it; `drops` says whether databases go as soon as they may.
+    """Where the server's data lies, and whether what is acknowledged is safe there.
 
-    On disk they stay to the end: ext4 without a journal doesn't use a deleted file's inode again for minutes, and looks
-    through all of them for each new file (`recently_deleted` in the kernel's fs/ext4/ialloc.c). A hundred dropped
-    databases made the next copies ten times slower, the plain ones most.
+    A durable one's databases stay to the end: ext4 without a journal doesn't use a deleted file's inode again for
+    minutes, and looks through all of them for each new file (`recently_deleted` in the kernel's fs/ext4/ialloc.c). A
+    hundred dropped databases made the next copies ten times slower, the plain ones most.
     """
 
     parent: Path
     durable: bool
-    drops: bool
 
 
 def run() -> Iterator[Row]:
-    disk = Path(tempfile.gettempdir())
-    if kind_of(disk) == "on disk":
-        _check_room(disk)
-        yield from _rows(Place(parent=disk, durable=True, drops=False), goals=GOALS)
     memory = scratch_parent(DATABASES)
     if kind_of(memory) == "in memory":
-        yield from _rows(Place(parent=memory, durable=False, drops=True), goals={}, suffix="_in_memory")
+        yield from _rows(Place(parent=memory, durable=False), goals={}, suffix="_in_memory")
     hashing_ms = [_timed_ms(lambda: PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash("a password"))
                   for _ in range(HASHES)]  # fmt: skip
-    yield _ms("password_hash_p50", hashing_ms, "argon2id as the backend does it by default; not in the rows above")
+    yield _ms("password_hash_p50", hashing_ms, "argon2id as the backend does it by default; not in the other rows")
+    yield from _rows(Place(parent=_disk(), durable=True), goals=GOALS)
 
 
-def _check_room(folder: Path) -> None:
+def _disk() -> Path:
+    """The folder for temporary files. Raises `OSError` where it is no disk, or has too little room."""
+    folder = Path(tempfile.gettempdir())
     needed, free = DATABASES * DATABASE_BYTES, shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(f"{folder} has {free >> 20} MiB free, {needed >> 20} MiB are needed; set TMPDIR to another disk")
+    if kind_of(folder) != "on disk" or free < needed:
+        found = f"{folder} is {kind_of(folder)} and has {free >> 20} MiB free"
+        raise OSError(f"{found}; {needed >> 20} MiB on disk are needed; set TMPDIR to a folder that has them")
+    return folder
 
 
 def _rows(place: Place, *, goals: dict[str, float], suffix: str = "") -> Iterator[Row]:
@@ -131,7 +131,7 @@ async def _measured(place: Place) -> Measured:
             for mode in MODES
         }
         raw = await stack.enter_async_context(asyncpg.create_pool(found.url("postgres"), min_size=10, max_size=10))
-        clean = partial(_clean, found) if place.drops else _nothing
+        clean = _nothing if place.durable else partial(_clean, found)
         took_ms = await _one_by_one(raw, clients, clean)
         return Measured(took_ms=took_ms, per_s=await _at_once(raw, clients["template"], clean))
 
