@@ -14,9 +14,9 @@ import redis.asyncio
 from harness.live.children import ChildLedger
 from harness.live.stack.edges import Edges
 from harness.live.stack.model import Address, Edge, PostgresAccess
-from harness.live.stack.postgres_server import PostgresServer
 from harness.live.stack.redis_server import RedisServer
 from harness.proxy.plane.listener import spelled
+from tests.postgres import embedded_postgres
 from tests.proxy.servers import ProxyProcess, Upstream, connect, receive, split, wait_for
 
 CUT = (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
@@ -24,20 +24,8 @@ CUT = (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 @pytest.fixture
 async def postgres(tmp_path: Path) -> AsyncIterator[PostgresAccess]:
-    ledger = ChildLedger.create("proxy-tests", folder=tmp_path / "state")
-    server = PostgresServer(
-        control_database="control",
-        log=tmp_path / "postgres.log",
-        scratch=tmp_path,
-        ledger=ledger,
-        connections_max=20,
-    )
-    await server.create()
-    await server.start()
-    yield server.access
-    await server.stop()
-    server.release()
-    ledger.close()
+    async with embedded_postgres(tmp_path) as access:
+        yield access
 
 
 @pytest.fixture

@@ -7,31 +7,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from harness.live.children import ChildLedger
-from harness.live.stack.postgres_server import PostgresServer
+from tests.postgres import embedded_postgres
 
 
 @pytest.mark.parametrize(("durable", "synced"), [(False, "off"), (True, "on")])
 async def test_commits_are_synced_only_where_asked_for(tmp_path: Path, *, durable: bool, synced: str) -> None:
-    ledger = ChildLedger.create("postgres-tests", folder=tmp_path / "state")
-    server = PostgresServer(
-        control_database="control",
-        log=tmp_path / "postgres.log",
-        scratch=tmp_path,
-        ledger=ledger,
-        connections_max=20,
-        durable=durable,
-    )
-    await server.create()
-    try:
-        await server.start()
-        connection = await asyncpg.connect(server.access.url("control"))
+    async with embedded_postgres(tmp_path, durable=durable) as postgres:
+        connection = await asyncpg.connect(postgres.url("control"))
         try:
             told = [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "full_page_writes")]
             assert told == [synced, synced]
         finally:
             await connection.close()
-    finally:
-        await server.stop()
-        server.release()
-        ledger.close()
