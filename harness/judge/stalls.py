@@ -2,9 +2,10 @@
 
 A slow machine makes every answer late; a blocked event loop makes the whole backend silent. So a stall is a stretch
 without any answer, to the load or to the light requests of the observers, during which such a light request was waiting
-all the time. One that is short against the light requests' usual time is none, and a few of them, which a busy machine
-brings about, are no blocked loop: they are counted only from `STALLS_MIN` on, and where they take up `SHARE` of the
-time in which registrations were in flight.
+all the time. One that is short against the light requests' usual time is none (no more than `STALL_TIMES` of it: a busy
+machine lengthens the usual time more than it lengthens a stall), and a few of them, which a busy machine brings about,
+are no blocked loop: they are counted only from `STALLS_MIN` on, and where they take up `SHARE` of the time in which
+registrations were in flight.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from harness.record.reader import Record
 from harness.record.schema import Pulse
 
 STALL_MS = 120
-STALL_TIMES = 8
-SHARE = 0.1
+STALL_TIMES = 3
+SHARE = 0.15
 STALLS_MIN = 5
 PULSES_MIN = 10
 
