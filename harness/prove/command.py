@@ -14,7 +14,7 @@ from harness import bundled, target
 from harness.clock import NS_PER_S, monotonic_ns, utc_now
 from harness.live.prepare import StackName
 from harness.prove.catalogue import Catalogue, load
-from harness.prove.matrix import Line, matrix
+from harness.prove.matrix import Line, matrix, not_holding
 from harness.prove.render import Proof, table, write
 from harness.prove.suite import Suite, run_cases
 from harness.prove.trying import Case, Tried
@@ -98,6 +98,8 @@ def _told(proof: Proof, folder: Path, console: Console) -> int:
     paths = write(proof, folder)
     if console.is_terminal:
         console.print(table(proof.lines))
+    for what in not_holding(proof.lines):
+        console.print(what, markup=False, highlight=False, style="red")
     console.print(f"{proof.headline} ({proof.took_s:.0f} s)", highlight=False)
     console.print(f"matrix: {paths[0]}", highlight=False)
     return exit_code(proof)

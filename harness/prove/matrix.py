@@ -47,7 +47,7 @@ def matrix(catalogue: Catalogue, results: Iterable[Tried]) -> list[Line]:
     return [_line(catalogue, each) for each in results]
 
 
-def escaped_names(lines: Sequence[Line]) -> list[str]:
+def not_holding(lines: Sequence[Line]) -> list[str]:
     """The lines that keep the proof from holding, each with its state."""
     return [f"{line.name} in {line.trial}: {line.state}, {line.why}" for line in lines if not line.good]
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.prove.catalogue import Catalogue
 from harness.prove.command import exit_code
-from harness.prove.matrix import Line, matrix
+from harness.prove.matrix import Line, matrix, not_holding
 from harness.prove.render import Proof, document, markdown, write
 from harness.prove.trying import Fired, Tried
 
@@ -80,6 +80,12 @@ def test_what_is_wrong_is_said() -> None:
     assert "no statistics" in line(tried("leaky", passed=(), unknown={"leaks": "no statistics"})).why
     assert "3 of" in line(tried(None, LEAKS)).why
     assert "crashes: nobody looked" in line(tried(None, passed=("leaks",), unknown={"crashes": "nobody looked"})).why
+
+
+def test_what_does_not_hold_is_named_again_at_the_end() -> None:
+    """The last lines are all that many a CI shows."""
+    lines = matrix(CATALOGUE, [tried(None), tried("leaky"), tried("mortal", CRASH)])
+    assert not_holding(lines) == ["leaky in calm: escaped, leaks: its gate held"]
 
 
 @pytest.mark.parametrize(
