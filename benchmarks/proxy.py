@@ -106,7 +106,9 @@ def _measure_bulk(program: Path, way: Way, figures: Figures) -> None:
         before_s = way.cpu_s()
         (received,) = _figures(program, "bulk", way.port, BULK_CONNECTIONS, SECONDS, in_flight)
         figures[way.name, f"{kind}_mb_per_s"].append(received / SECONDS / 1e6)
-        figures[way.name, f"{kind}_cpu_s_per_gb"].append((way.cpu_s() - before_s) / (received / GB))
+        # On a machine whose memory was never touched a flood's first turn fills buffers and gets nothing back.
+        if received:
+            figures[way.name, f"{kind}_cpu_s_per_gb"].append((way.cpu_s() - before_s) / (received / GB))
 
 
 def _measure_churn(program: Path, way: Way, figures: Figures) -> None:
