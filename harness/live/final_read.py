@@ -20,7 +20,7 @@ import httpx
 import jmespath
 
 from harness.clock import Clock
-from harness.live.observe.postgres import APPLICATION
+from harness.live.observe.postgres import APPLICATION, AWAY
 from harness.live.sending import ASK_TIMEOUT_S, body_of, keep, sender, sent
 from harness.live.stack import Stack
 from harness.plan import Plan, Registration
@@ -40,7 +40,6 @@ TABLES = (
 )
 
 Item = TypeVar("Item")
-Trouble = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -151,7 +150,7 @@ class Reading:
             return False
         try:
             rows = await self._fetch(self._plan.target.database.control, query)
-        except Trouble:
+        except AWAY:
             return False
         for row in rows:
             values = {
@@ -165,7 +164,7 @@ class Reading:
         try:
             named = [row["datname"] for row in await self._fetch("postgres", "SELECT datname FROM pg_database")]
             roles = [row["rolname"] for row in await self._fetch("postgres", "SELECT rolname FROM pg_roles")]
-        except Trouble:
+        except AWAY:
             return False
         pattern = re.compile(self._plan.target.database.tenant_pattern)
         await _a_few_at_once(DATABASES_AT_ONCE, [name for name in named if pattern.search(name)], self._database)
@@ -187,7 +186,7 @@ class Reading:
         error = ""
         try:
             tables = sorted(row[0] for row in await self._fetch(name, TABLES))
-        except Trouble as trouble:
+        except AWAY as trouble:
             error = f"{type(trouble).__name__}: {trouble}"
         self._writer.append(Database(at_ns=self._clock.now_ns(), database=name, tables=tables, error=error))
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from harness.live.observe.postgres import APPLICATION
+from harness.live.observe.postgres import APPLICATION, AWAY
 from harness.live.stack import Stack
 
 MAINTENANCE = "postgres"
@@ -44,7 +44,7 @@ async def postgres_answers(stack: Stack, *, timeout_s: float = 1.0) -> bool:
     try:
         async with session(stack, timeout_s=timeout_s) as connection:
             return bool(await connection.fetchval("SELECT true", timeout=timeout_s))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except AWAY:
         return False
 
 

@@ -12,6 +12,9 @@ from harness.record.schema import Counters, DatabaseCounters, Row, Server, Serve
 
 APPLICATION = "tenant-harness"
 CONNECT_TIMEOUT_S = 2.0
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises when Postgres can't be asked; a wait that ran out is an `OSError` too. The last one is for a
+session that the server ends between two messages."""
 
 ACTIVITY = """
 SELECT pid, coalesce(datname, '') AS database, coalesce(usename, '') AS user, application_name AS application,

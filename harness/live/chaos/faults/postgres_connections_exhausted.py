@@ -10,11 +10,11 @@ import asyncpg
 from harness.live.chaos.admin import opened
 from harness.live.chaos.faults.option import option
 from harness.live.chaos.faults.protocol import Ground
+from harness.live.observe.postgres import AWAY
 from harness.live.stack import Capability, Service
 
 AT_ONCE = 16
 REFILL_S = 0.05
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(kw_only=True)
