@@ -6,7 +6,7 @@ SCENARIO ?= redis-kill
 N ?=
 ARGS ?=
 # Most of a test's time is waiting. Which stay in one process, tests/conftest.py says.
-IN_TWO := --numprocesses 2
+AT_ONCE := --numprocesses 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup stress chaos prove test check bench sample lock clean
@@ -28,14 +28,14 @@ prove: $(VENV)/.runtime ## show that every planted defect is detected and the he
 	@$(BIN)/harness prove $(ARGS)
 
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python -m pytest $(IN_TWO) $(ARGS)
+	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
 
 check: $(VENV)/.dev ## ruff, mypy, import-linter, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(IN_TWO)
+	$(BIN)/python -m pytest $(AT_ONCE)
 
 bench: $(VENV)/.dev ## measure; prints a table and writes reports/bench.json
 	@$(BIN)/python -m benchmarks $(ARGS)
