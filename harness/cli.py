@@ -253,7 +253,7 @@ def doctor() -> None:
 def prove(
     target: Annotated[Path | None, typer.Option(help="names its defects; default: the reference backend")] = None,
     stack: Annotated[StackChoice, typer.Option(help="what to run on")] = StackChoice.EMBEDDED,
-    only: Annotated[str, typer.Option(help="comma list of defects")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="a defect, or a comma list; may be repeated")] = None,
     subset: Annotated[bool, typer.Option("--subset", help="one defect for each finding")] = False,
     healthy: Annotated[int | None, typer.Option(min=1, help="so many runs of the healthy backend instead")] = None,
     at_once: Annotated[int | None, typer.Option(min=1, max=16, help="runs at the same time")] = None,
@@ -268,7 +268,7 @@ def prove(
         request = ProofRequest(
             target=target,
             stack=stack.value,
-            only=[name.strip() for name in only.split(",") if name.strip()],
+            only=[name.strip() for name in ",".join(only or ()).split(",") if name.strip()],
             subset=subset,
             healthy=healthy,
             at_once=at_once,
