@@ -84,9 +84,10 @@ def _of_redis(record: Record) -> Iterator[Level]:
     )
     yield Level(
         name="redis_keys_growth",
-        title="Redis keys, growth",
+        title="Redis keys that never expire, growth",
         section="redis",
-        samples=[(row.at_ns, row.keys) for row in up if row.keys is not None],
+        samples=[(row.at_ns, row.keys_lasting) for row in up if row.keys_lasting is not None],
+        looked=bool(record.rows(Redis)) and all(row.keys_lasting is not None for row in up),
         services=("redis", "backend"),
     )
 

@@ -278,13 +278,17 @@ class RedisClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redis(Row):
-    """One sample of Redis; `up` is false when it did not answer, then the rest is empty."""
+    """One sample of Redis; `up` is false when it did not answer, then the rest is empty.
+
+    `keys` are all, `keys_lasting` those of them that never expire.
+    """
 
     kind: ClassVar[str] = "redis"
     at_ns: int
     up: bool
     clients: list[RedisClient] = field(default_factory=list)
     keys: int | None = None
+    keys_lasting: int | None = None
     memory_bytes: int | None = None
 
 

@@ -15,7 +15,8 @@ FINDINGS = {
     "cache_over_limit", "redis_clients_growth", "descriptor_growth", "thread_growth", "memory_growth", "crashes",
     "registrations_failed",
     "lost", "orphans", "ghosts", "duplicates", "corrupted", "own_data_wrong", "isolation_breaches", "token_breaches",
-    "redis_reconnects", "redis_backoff", "redis_announcements", "log_spam", "redis_fallback", "service_during_fault",
+    "redis_reconnects", "redis_backoff", "redis_announcements", "log_spam", "redis_fallback", "redis_keys_growth",
+    "service_during_fault",
     "time_to_recover", "stale_pool", "health_wrong", "event_loop_blocked", "error_details", "api_contract",
     "slots_exhausted", "rate_limit_bypass",
 }  # fmt: skip

@@ -40,6 +40,7 @@ BROKEN_BY: Mapping[str, Promise] = {
     "fail_open_revocation": redis.revoked_without_redis_stays_revoked,
     "revoked_token_accepted": redis.revoked_is_revoked,
     "no_rate_limit_without_redis": redis.logins_are_limited_without_redis,
+    "cache_never_expires": redis.what_is_cached_expires,
     "cross_tenant_cache_key": redis.tenants_see_their_own,
     "ghost_tenant": registration.a_failed_registration_leaves_no_row,
     "orphan_database": registration.a_failed_registration_leaves_no_database,

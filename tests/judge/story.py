@@ -308,7 +308,7 @@ def _sample(at_s: float, begun: list[int], tenants: int) -> list[Row]:
     redis = [RedisClient(id=1, name="shop", address="a", age_s=1, idle_s=0)]
     return [
         Server(at_ns=ns(at_s), connections=[*control, *clients]),
-        Redis(at_ns=ns(at_s), up=True, clients=redis, keys=0),
+        Redis(at_ns=ns(at_s), up=True, clients=redis, keys=0, keys_lasting=0),
         Process(
             at_ns=ns(at_s),
             process="backend",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.gate import Ruling
 from harness.judge.growth import Series, growth
 from harness.record.schema import Process, Redis, RedisClient, Server, ServerConnection
-from tests.judge.story import broken, connection, healthy, ns, request
+from tests.judge.story import Story, broken, connection, healthy, ns, request
 
 
 def series(level: Callable[[float], float], registrations: int = 20) -> Series:
@@ -103,6 +103,21 @@ def test_a_cache_that_fills_is_no_growth_of_anything() -> None:
         found = verdict.finding(name)
         assert found is not None
         assert found.value == 0, name
+
+
+def test_only_redis_keys_that_never_expire_are_growth() -> None:
+    """A cached entry that goes by itself may be there for every tenant; nor does a record without the figure say 0."""
+
+    def with_keys(lasting: int | None) -> Story:
+        def more(row: Redis) -> Redis:
+            keys = (row.at_ns - ns(2)) // ns(0.25)
+            return replace(row, keys=keys, keys_lasting=keys * lasting if lasting is not None else None)
+
+        return healthy(20).change(Redis, more)
+
+    assert (with_keys(1).finding("redis_keys_growth").value or 0) > 1
+    assert with_keys(0).finding("redis_keys_growth").value == 0
+    assert with_keys(None).finding("redis_keys_growth").missing
 
 
 def test_redis_clients_and_descriptors_that_grow_are_told() -> None:

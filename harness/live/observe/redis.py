@@ -1,4 +1,4 @@
-"""Redis: who is connected (`CLIENT LIST`), keys and memory; and whether it answers at all."""
+"""Redis: who is connected (`CLIENT LIST`), keys (`INFO keyspace`) and memory; and whether it answers at all."""
 
 from __future__ import annotations
 
@@ -52,12 +52,21 @@ class RedisSource:
         """One `Redis` row."""
         try:
             clients = await self._client.client_list()
-            keys = await self._client.dbsize()
+            databases = (await self._client.info("keyspace")).values()
             memory = await self._client.info("memory")
         except (RedisError, OSError):
             return [Redis(at_ns=at_ns(), up=False)]
         others = [_client(line) for line in clients if line.get("name") != APPLICATION]
-        return [Redis(at_ns=at_ns(), up=True, clients=others, keys=keys, memory_bytes=memory["used_memory"])]
+        return [
+            Redis(
+                at_ns=at_ns(),
+                up=True,
+                clients=others,
+                keys=sum(each["keys"] for each in databases),
+                keys_lasting=sum(each["keys"] - each["expires"] for each in databases),
+                memory_bytes=memory["used_memory"],
+            )
+        ]
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from uuid import UUID
 
 from tenant_backend.backend import Backend
 
@@ -175,6 +176,16 @@ async def tenants_see_their_own(world: World, defects: str) -> str:
         assert await one.branches() == ["of the one"]
         seen = await other.branches()
         return f"another tenant's branches: {seen}" if seen else ""
+
+
+async def what_is_cached_expires(world: World, defects: str) -> str:
+    """No key of a tenant stays in Redis for ever."""
+    async with behind_an_edge(world, defects) as (api, backend, _edge):
+        tenant = await api.tenant()
+        await tenant.branches()
+        left_s = await backend.link.ask("TTL", f"branches:{UUID(tenant.tenant_id).hex}")
+        assert left_s != -2, "nothing was cached"
+        return "what is cached never expires" if left_s == -1 else ""
 
 
 @contextmanager
