@@ -66,12 +66,13 @@ def history(record: Record) -> list[Finding]:
     control = [*missing, *_without_control(record, ending)]
     unasked = _unasked(ending)
     tables = _expected_tables(record, ending)
+    whole = [*missing, *_unread(record, ending)]
     return [
         _found("lost", "Tenants lost after their acknowledgement", [*_lost(record, ending)], n, [*missing, *unasked]),
         _found("ghosts", "Ghosts: refused, but there", [*_ghosts(record, ending)], n, [*control, *unasked]),
         _found("orphans", "Orphaned databases", [*_orphans(record, ending)], len(ending.databases), control),
         _found("duplicates", "Duplicate tenants", [*_duplicates(record, ending)], len(ending.all_rows), control),
-        _found("corrupted", "Half-migrated tenants", [*_corrupted(record, ending, tables)], n, missing),
+        _found("corrupted", "Half-migrated tenants", [*_corrupted(record, ending, tables)], n, whole),
         _own_data(record, ending, missing),
         _recovered(ending, missing),
     ]
@@ -132,6 +133,13 @@ def _without_control(record: Record, ending: Ending) -> list[str]:
         return []
     named = record.plan.target.database.tenants_query is not None
     return ["the control table could not be read" if named else "the target names no tenants_query"]
+
+
+def _unread(record: Record, ending: Ending) -> list[str]:
+    """Tenants' databases into which nobody could look: all slots taken, or no Postgres."""
+    of_tenant = is_tenants(record)
+    unread = [row for name, row in ending.databases.items() if row.unread and of_tenant(name)]
+    return [f"{len(unread)} databases could not be read, the first for {unread[0].unread}"] if unread else []
 
 
 def _unasked(ending: Ending) -> list[str]:
@@ -222,7 +230,9 @@ def _expected_tables(record: Record, ending: Ending) -> frozenset[str]:
     if record.plan.target.database.tables:
         return frozenset(record.plan.target.database.tables)
     of_tenant = is_tenants(record)
-    shapes = Counter(frozenset(row.tables) for name, row in ending.databases.items() if of_tenant(name))
+    shapes = Counter(
+        frozenset(row.tables) for name, row in ending.databases.items() if of_tenant(name) and not row.unread
+    )
     shape, count = shapes.most_common(1)[0] if shapes else (frozenset[str](), 0)
     return shape if count * 2 > shapes.total() else frozenset()
 
@@ -233,7 +243,7 @@ def _corrupted(record: Record, ending: Ending, tables: frozenset[str]) -> Iterat
     for label in expected.values():
         for row in ending.rows.get(label, []):
             database = ending.databases.get(row.database or database_of(record, row.tenant_id))
-            if database is None or not ending.is_active(row):
+            if database is None or database.unread or not ending.is_active(row):
                 continue
             lacks = sorted(table for table in tables if not _has(database, table))
             if database.error:

@@ -20,7 +20,7 @@ import httpx
 import jmespath
 
 from harness.clock import Clock
-from harness.live.observe.postgres import APPLICATION, AWAY
+from harness.live.observe.postgres import APPLICATION, AWAY, WITHOUT_A_WORD_OF_THE_DATABASE
 from harness.live.sending import ASK_TIMEOUT_S, body_of, keep, sender, sent
 from harness.live.stack import Stack
 from harness.plan import Plan, Registration
@@ -167,7 +167,7 @@ class Reading:
         except AWAY:
             return False
         pattern = re.compile(self._plan.target.database.tenant_pattern)
-        await _a_few_at_once(DATABASES_AT_ONCE, [name for name in named if pattern.search(name)], self._database)
+        await _a_few_at_once(DATABASES_AT_ONCE, [name for name in named if pattern.search(name)], self.look_into)
         for name in named:
             if not pattern.search(name):
                 self._writer.append(Database(at_ns=self._clock.now_ns(), database=name))
@@ -181,14 +181,18 @@ class Reading:
             await _a_few_at_once(TENANTS_AT_ONCE, known, lambda item: self._tenant(client, item))
         return True
 
-    async def _database(self, name: str) -> None:
+    async def look_into(self, name: str) -> None:
+        """One database of a tenant: its tables, or why they are not known."""
         tables: list[str] = []
-        error = ""
+        said = ""
+        unread = False
         try:
             tables = sorted(row[0] for row in await self._fetch(name, TABLES))
         except AWAY as trouble:
-            error = f"{type(trouble).__name__}: {trouble}"
-        self._writer.append(Database(at_ns=self._clock.now_ns(), database=name, tables=tables, error=error))
+            said = f"{type(trouble).__name__}: {trouble}"
+            unread = isinstance(trouble, WITHOUT_A_WORD_OF_THE_DATABASE)
+        told = {"unread" if unread else "error": said}
+        self._writer.append(Database(at_ns=self._clock.now_ns(), database=name, tables=tables, **told))
 
     async def _tenant(self, client: httpx.AsyncClient, known: Known) -> None:
         visitor = Visitor(self._plan.registration(known.n))

@@ -461,13 +461,18 @@ class ControlTenant(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database(Row):
-    """Final read: one database of the server; `tables` tells a migrated one from a half-migrated one."""
+    """Final read: one database of the server; `tables` tells a migrated one from a half-migrated one.
+
+    `error` is what this database answered instead; `unread` why nobody could look, as when no slot was free, which says
+    nothing of the database. Both leave `tables` empty.
+    """
 
     kind: ClassVar[str] = "database"
     at_ns: int
     database: str
     tables: list[str] = field(default_factory=list)
     error: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,20 @@ def test_each_tenant_is_what_it_is(case: str) -> None:
         assert facts is not None and facts.evidence
 
 
+def test_a_database_into_which_nobody_could_look_is_not_called_half_migrated() -> None:
+    """With no slot left for the final read nothing is known of the tenant's tables; what a database itself says is."""
+
+    def said(**what: str) -> Story:
+        return healthy().change(
+            Database, lambda row: replace(row, tables=[], **what) if row.database == database(3) else None
+        )
+
+    found = said(unread="TooManyConnectionsError: sorry, too many clients already").finding("corrupted")
+    assert not found.evidence
+    assert "too many clients" in found.missing[0]
+    assert said(error="UndefinedFileError: could not open file").finding("corrupted").value == 1
+
+
 def test_half_migrated_is_told_without_a_list_of_tables() -> None:
     """What most tenants' databases have is what a migrated one has."""
     story = healthy()

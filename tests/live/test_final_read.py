@@ -1,4 +1,4 @@
-"""The final read asks for one tenant at a time, whoever else it asks for meanwhile."""
+"""The final read asks for one tenant at a time, whoever else it asks for meanwhile, and tells what it could not see."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import asyncpg
 import pytest
 
-from harness.live.final_read import Visitor
+from harness.clock import Clock
+from harness.live.final_read import Reading, Visitor
 from harness.live.sending import sender
 from harness.live.stack import Address
+from harness.record.schema import Database, Row
 from harness.target import Step
 from tests.judge.story import healthy
+from tests.postgres import embedded_postgres
 
 LOGIN = Step(method="POST", path="/login", body={"who": "{email}"}, save={"token": "token"})
 READ = Step(path="/orders", headers={"Authorization": "Bearer {token}"}, reads="[]")
@@ -74,3 +81,38 @@ async def test_no_answer_is_unknown_and_a_refusal_is_failed(backend: Address) ->
         unreachable = await visitor.ask(client, LOGIN)
     assert (unreachable.outcome, unreachable.status) == ("unknown", None)
     assert "ConnectError" in unreachable.error
+
+
+class Kept:
+    """A writer that keeps its rows."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def append(self, row: Row) -> None:
+        self.rows.append(row)
+
+
+async def test_a_database_without_a_free_slot_is_not_read_and_one_that_refuses_has_an_error(tmp_path: Path) -> None:
+    """Only what a database itself says is held against its tenant."""
+    kept: Any = Kept()
+    async with embedded_postgres(tmp_path) as access:
+        stack: Any = SimpleNamespace(postgres=access)
+        reading = Reading(healthy().plan(), stack, kept, Clock(0))
+        held = [await asyncpg.connect(access.url("control"))]
+        await held[0].execute("CREATE TABLE users (id int)")
+        await held[0].execute("CREATE DATABASE closed ALLOW_CONNECTIONS false")
+        for name in ("control", "closed"):
+            await reading.look_into(name)
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            while True:
+                held.append(await asyncpg.connect(access.url("control")))
+        await reading.look_into("control")
+        for connection in held:
+            await connection.close()
+    whole, closed, full = (row for row in kept.rows if isinstance(row, Database))
+    assert (whole.tables, whole.error, whole.unread) == (["public.users"], "", "")
+    assert "ObjectNotInPrerequisiteStateError" in closed.error
+    assert not closed.unread
+    assert "TooManyConnectionsError" in full.unread
+    assert not full.error

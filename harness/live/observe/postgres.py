@@ -15,6 +15,17 @@ CONNECT_TIMEOUT_S = 2.0
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What the driver raises when Postgres can't be asked; a wait that ran out is an `OSError` too. The last one is for a
 session that the server ends between two messages."""
+WITHOUT_A_WORD_OF_THE_DATABASE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+"""Those of them that tell of the server or of the way to it, and nothing of the database that was asked for."""
 
 ACTIVITY = """
 SELECT pid, coalesce(datname, '') AS database, coalesce(usename, '') AS user, application_name AS application,
