@@ -14,6 +14,7 @@ from harness.live.chaos.conductor import Conductor
 from harness.live.checks import run_checks
 from harness.live.children import ChildLedger
 from harness.live.clean import clean
+from harness.live.crashes import CrashWatch
 from harness.live.dashboard import LiveView, Watch
 from harness.live.final_read import final_read
 from harness.live.load.abort import AbortWatch
@@ -32,7 +33,6 @@ from harness.record.folder import End, EndReason, RunFolder
 from harness.record.schema import Note, Phase, PhaseName
 from harness.record.writer import RowWriter
 
-CRASH_POLL_S = 0.1
 STOP_LOAD_TIMEOUT_S = 10.0
 TICK_S = 0.25
 
@@ -109,14 +109,16 @@ class Conducted:
             ticking = asyncio.create_task(self._tick())
             undo.callback(ticking.cancel)
             stack, conductor = await self._set_up(undo)
+            crashes = CrashWatch(is_running=stack.is_running, broken=lambda: conductor.broken, tell=self._crashed)
             await self._steady(conductor, "before")
             observers = await self._observe(stack, undo)
             await conductor.entered("steady")
-            await self._load(stack, conductor, observers, undo)
-            await self._settle(stack, conductor, observers)
+            await self._load(stack, conductor, observers, crashes, undo)
+            await self._settle(stack, conductor, observers, crashes)
             await self._check(stack, conductor, observers)
             self._enter("final_read")
             await final_read(self._plan, stack, self._folder, clock=self._clock)
+            crashes.look()
             self._enter("teardown")
 
     def write_end(self, reason: EndReason, detail: str) -> None:
@@ -181,7 +183,9 @@ class Conducted:
         self._observers = observers
         return observers
 
-    async def _load(self, stack: Stack, conductor: Conductor, observers: Observers, undo: AsyncExitStack) -> None:
+    async def _load(
+        self, stack: Stack, conductor: Conductor, observers: Observers, crashes: CrashWatch, undo: AsyncExitStack
+    ) -> None:
         """The load and the faults beside it. The load ends by itself, by its deadline or by an abort rule."""
         self._enter("load")
         driver = LoadDriver(self._plan, self._folder, client=stack.client, clock=self._clock, ledger=self._ledger)
@@ -194,7 +198,7 @@ class Conducted:
             faults = group.create_task(conductor.run(self._clock.now_ns()))
             aborting = group.create_task(self._watch_abort(driver, conductor))
             watching = [
-                group.create_task(self._watch_backend(stack, conductor)),
+                group.create_task(crashes.keep_looking()),
                 group.create_task(observers.broken()),
                 group.create_task(watch_own(self._writer, self._clock, driver.figures)),
             ]
@@ -211,13 +215,15 @@ class Conducted:
             for task in watching:
                 task.cancel()
 
-    async def _settle(self, stack: Stack, conductor: Conductor, observers: Observers) -> None:
+    async def _settle(self, stack: Stack, conductor: Conductor, observers: Observers, crashes: CrashWatch) -> None:
         """Heal, let the steady state come back, leave the system alone, then take the samples that count."""
         self._enter("heal")
+        crashes.look()
         await conductor.heal_all(until_end=False)
         if not stack.is_running(Service.BACKEND):
             self._note("restart", "the backend was away after the load; started again for the final read")
             await stack.start_service(Service.BACKEND)
+        crashes.look()
         await self._steady(conductor, "after")
         self._enter("settle")
         await conductor.entered("settle")
@@ -245,15 +251,8 @@ class Conducted:
         self._note("abort", self.aborted)
         await driver.stop(load.request_timeout_s + STOP_LOAD_TIMEOUT_S)
 
-    async def _watch_backend(self, stack: Stack, conductor: Conductor) -> None:
-        """A backend that is away without a fault on it has crashed."""
-        was_running = True
-        while True:
-            running = stack.is_running(Service.BACKEND)
-            if was_running and not running and Service.BACKEND not in conductor.broken:
-                self._note("crash", f"the backend ended by itself after {self._progress.done} registrations")
-            was_running = running
-            await asyncio.sleep(CRASH_POLL_S)
+    def _crashed(self) -> None:
+        self._note("crash", f"the backend ended by itself after {self._progress.done} registrations")
 
     async def _tick(self) -> None:
         while True:
