@@ -184,15 +184,16 @@ class Reading:
     async def look_into(self, name: str) -> None:
         """One database of a tenant: its tables, or why they are not known."""
         tables: list[str] = []
-        said = ""
-        unread = False
+        error = unread = ""
         try:
             tables = sorted(row[0] for row in await self._fetch(name, TABLES))
+        except WITHOUT_A_WORD_OF_THE_DATABASE as trouble:
+            unread = f"{type(trouble).__name__}: {trouble}"
         except AWAY as trouble:
-            said = f"{type(trouble).__name__}: {trouble}"
-            unread = isinstance(trouble, WITHOUT_A_WORD_OF_THE_DATABASE)
-        told = {"unread" if unread else "error": said}
-        self._writer.append(Database(at_ns=self._clock.now_ns(), database=name, tables=tables, **told))
+            error = f"{type(trouble).__name__}: {trouble}"
+        self._writer.append(
+            Database(at_ns=self._clock.now_ns(), database=name, tables=tables, error=error, unread=unread)
+        )
 
     async def _tenant(self, client: httpx.AsyncClient, known: Known) -> None:
         visitor = Visitor(self._plan.registration(known.n))
